@@ -1,0 +1,57 @@
+"""What every test may ask for, and the walls around all of them.
+
+No test reaches the store, the cache or the settings of the person who runs it: the whole session
+gets folders of its own. Chance is bounded by a hypothesis profile: `dev` on a person's machine, and
+in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parent.parent
+VECTORS = ROOT.parent / "shared" / "vectors"
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-slow", action="store_true", help="run the tests marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--run-slow"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The store of the whole session; `IPVM_STORE` names it, for child processes as well."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPVM_STORE", str(home / "store"))
+        for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+            patch.setenv(variable, str(home / variable.lower()))
+        yield home / "store"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder that holds README.md, examples/ and spec/; never part of the installed package."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Vectors written elsewhere, in `shared/vectors` beside the checkout."""
+    if not VECTORS.is_dir():
+        pytest.skip(f"vectors written elsewhere are absent: no folder {VECTORS}")
+    return VECTORS
