@@ -1,0 +1,83 @@
+"""The bounds of everything that comes from outside, each with a name, a unit and a reason.
+
+Bounds that two runtimes must share, because a result could depend on them, are constants and stand
+in the spec. Bounds that only protect the machine are fields of `Limits`: the caller may raise them
+(`ipvm.open(limits=...)`, `--limit NAME=VALUE`), and reaching one never becomes part of a receipt.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+BLOCK_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Largest block in bytes that is kept, opened or created."""
+
+CID_BYTES_MAX: Final = 160
+"""Longest binary CID: four varints and the longest digest."""
+
+DIGEST_BYTES_MAX: Final = 128
+"""Longest digest, which is also the most data that an identity CID carries."""
+
+DIGEST_BYTES_MIN: Final = 20
+"""Shortest digest of a cryptographic hash. A shorter one could be forged."""
+
+IPLD_DEPTH_MAX: Final = 128
+"""Deepest nesting of lists and maps in one block."""
+
+NAME_BYTES_MAX: Final = 1024
+"""Longest name of a function, an import or an export that a record may hold, in bytes."""
+
+MODULE_NAME_BYTES_MAX: Final = 100_000
+"""Longest name in a module, in bytes. The engine takes no longer one."""
+
+FUNCTION_PARAMETERS_MAX: Final = 1000
+"""Most parameters of a function, and most results. The engine takes no more."""
+
+CALL_DEPTH_MAX: Final = 32
+"""Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
+
+MESSAGE_BYTES_MAX: Final = 65_536
+"""Longest message of `ipvm.log` and `ipvm.abort`, in bytes."""
+
+FUEL_DEFAULT: Final = 100_000_000_000
+"""Fuel of an invocation that names none: about two minutes of one core."""
+
+MEMORY_DEFAULT: Final = 1024 * 1024 * 1024
+"""Bytes that all linear memories of an invocation may take when it names no other bound."""
+
+TABLE_ELEMENTS_MAX: Final = 10_000_000
+"""Elements that all tables of an invocation may hold together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds that protect this machine. None of them changes what a function answers."""
+
+    closure_modules_max: int = 10_000
+    """Manifests and modules in one linked program."""
+
+    closure_depth_max: int = 10_000
+    """Longest chain of imports in one linked program."""
+
+    closure_bytes_max: int = 1024 * 1024 * 1024
+    """Bytes of all modules of one linked program together."""
+
+    module_bytes_max: int = 64 * 1024 * 1024
+    """Bytes of one module."""
+
+    module_imports_max: int = 10_000
+    """Imports of one module."""
+
+    module_functions_max: int = 200_000
+    """Functions that one module defines."""
+
+    module_entries_max: int = 500_000
+    """Types, parameters, globals, exports, sections and other small parts of one module together."""
+
+    function_bytes_max: int = 512 * 1024
+    """Bytes of the body of one function: compiling one costs up to quadratic memory."""
+
+    store_map_bytes: int = 1024 * 1024 * 1024 * 1024
+    """Address space that the store reserves at first. It is sparse, and grows when it must."""
+
+    loaded_programs_max: int = 256
+    """Linked programs that are kept compiled in memory."""
