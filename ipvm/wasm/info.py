@@ -1,0 +1,74 @@
+"""What reading a module yields: its outside, and where its parts lie."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .types import Export, FuncType, GlobalType, Import, MemoryType, TableType, TagType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Where the contents of one section lie, in bytes from the start of the module."""
+
+    id: int
+    offset: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind the section."""
+        return self.offset + self.size
+
+
+class CustomSection(NamedTuple):
+    """Where the contents of one custom section lie; its name is not part of them."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleInfo:
+    """A core module as others see it.
+
+    Attributes:
+        imports: In the order of the binary, as are all others.
+        exports: Names are unique.
+        memories: Those that the module defines; imported ones are in `imports`. So it is with
+            `tables`, `globals` and `tags`.
+        start: Index of the start function, imports counted first.
+        function_count: Functions that the module defines.
+        function_bytes_largest: Bytes of the largest body among them.
+        element_count: Element segments.
+        data_count: Data segments.
+        size: Bytes of the module.
+    """
+
+    imports: tuple[Import, ...]
+    exports: tuple[Export, ...]
+    memories: tuple[MemoryType, ...]
+    tables: tuple[TableType, ...]
+    globals: tuple[GlobalType, ...]
+    tags: tuple[TagType, ...]
+    start: int | None
+    function_count: int
+    function_bytes_largest: int
+    element_count: int
+    data_count: int
+    custom: tuple[CustomSection, ...]
+    sections: tuple[Section, ...]
+    size: int
+    _by_name: dict[str, Export] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {export.name: export for export in self.exports})
+
+    def export(self, name: str) -> Export | None:
+        """Return the export of that name."""
+        return self._by_name.get(name)
+
+    @property
+    def function_imports(self) -> int:
+        """How many of the imports are functions: the index of the first defined function."""
+        return sum(isinstance(entry.type, FuncType) for entry in self.imports)
