@@ -32,6 +32,21 @@ MODULE_NAME_BYTES_MAX: Final = 100_000
 FUNCTION_PARAMETERS_MAX: Final = 1000
 """Most parameters of a function, and most results. The engine takes no more."""
 
+RECORD_ENTRIES_MAX: Final = 10_000
+"""Imports, exports, grants or engine settings that one record may hold, of each kind."""
+
+RECORD_INTEGER_MAX: Final = 2**63 - 1
+"""Largest amount of fuel or memory that a record may hold: what every language has a type for."""
+
+DOC_BYTES_MAX: Final = 4096
+"""Longest documentation of one function in a manifest, in bytes. More belongs into a readme."""
+
+DESCRIPTION_BYTES_MAX: Final = 1024 * 1024
+"""Largest `ipvm.toml`, in bytes."""
+
+DESCRIPTION_KEY_PARTS_MAX: Final = 16
+"""Parts of one dotted key in `ipvm.toml`: reading it takes time quadratic in them."""
+
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
 
