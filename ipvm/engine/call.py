@@ -1,0 +1,153 @@
+"""Run guest code on a fiber, as a citizen of trio.
+
+A call is a future that is polled. A poll returns when the guest is done, when it waits for the host,
+or when its slice of fuel is used up. It starts on the trio thread, where most calls end within
+microseconds; a guest that uses up a slice is bound to compute, and goes on in slices on a worker
+thread, a slice at a time, so that the loop stays alive and several guests use several cores.
+Between two slices the call looks for cancellation. Dropping the future unwinds the guest.
+"""
+
+import ctypes
+import os
+import struct
+from typing import TYPE_CHECKING, Final
+
+import trio
+from trio.lowlevel import RunVar
+
+from ipvm.engine import capi
+from ipvm.engine.trap import read_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from ipvm.engine.store import Extern, PendingCall, Store
+
+__all__ = ["CallShape", "call"]
+
+FIRST_SLICES: Final = 1
+"""Slices that a guest may use on the trio thread before it counts as CPU-bound: a millisecond."""
+WORKER_SLICES: Final = 10
+"""Slices between two looks for cancellation on a worker thread: about ten milliseconds."""
+
+_FORMATS: Final = {"i32": "i20x", "i64": "q16x", "f32": "f20x", "f64": "d16x"}
+_KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
+
+
+class CallShape:
+    """How arguments and results of one function type lie in memory."""
+
+    __slots__ = ("_arguments", "_kinds", "_results", "argument_count", "result_count")
+
+    def __init__(self, params: "Sequence[str]", results: "Sequence[str]") -> None:
+        self.argument_count = len(params)
+        self.result_count = len(results)
+        self._kinds = [_KINDS[kind] for kind in params]
+        self._arguments = struct.Struct("<" + "".join(f"B7x{_FORMATS[kind]}" for kind in params))
+        self._results = struct.Struct("<" + "".join(f"8x{_FORMATS[kind]}" for kind in results))
+
+    def buffer(self, arguments: "Sequence[int | float]") -> "ctypes.Array[ctypes.c_char]":
+        """Give the argument values, with room for the results after them."""
+        size = self._arguments.size + self._results.size
+        buffer = ctypes.create_string_buffer(max(size, 1))
+        flat = [part for pair in zip(self._kinds, arguments, strict=True) for part in pair]
+        self._arguments.pack_into(buffer, 0, *flat)
+        return buffer
+
+    @property
+    def results_offset(self) -> int:
+        """Where the results begin in the buffer."""
+        return self._arguments.size
+
+    def results(self, buffer: "ctypes.Array[ctypes.c_char]") -> tuple[int | float, ...]:
+        """Read the results after the call."""
+        return self._results.unpack_from(buffer, self._arguments.size)
+
+
+async def call(
+    store: "Store", function: "Extern", shape: CallShape, arguments: "Sequence[int | float]"
+) -> tuple[int | float, ...]:
+    """Call a function of the store and give its results.
+
+    It is a checkpoint only if the guest waits or computes for long. Cancellation ends the guest;
+    the store is of no use after that, nor after any exception.
+
+    Raises:
+        Trap: The guest trapped.
+        BaseException: Whatever the store's host raised.
+    """
+    buffer = shape.buffer(arguments)
+    start = ctypes.addressof(buffer)
+    outcome = (ctypes.c_void_p * 2)()
+    future = capi.func_call_async(
+        store.context,
+        function.payload,
+        start,
+        shape.argument_count,
+        start + shape.results_offset,
+        shape.result_count,
+        ctypes.addressof(outcome),
+        ctypes.addressof(outcome) + 8,
+    )
+    try:
+        await _drive(store, future)
+    finally:
+        capi.call_future_delete(future)
+    _raise_failure(store, trap=outcome[0], error=outcome[1])
+    return shape.results(buffer)
+
+
+async def _drive(store: "Store", future: int) -> None:
+    """Poll until the guest is done, answering what it waits for."""
+    poll: Callable[[int], Awaitable[bool]] = _poll_here
+    while not await poll(future):
+        pending = store.pending
+        if pending is None:
+            store.use_slices(WORKER_SLICES)
+            poll = _poll_on_worker
+            await trio.lowlevel.checkpoint()
+            continue
+        await _answer(store, pending)
+        if poll is _poll_on_worker:
+            store.use_slices(FIRST_SLICES)
+            poll = _poll_here
+
+
+async def _answer(store: "Store", pending: "PendingCall") -> None:
+    store.pending = None
+    assert store.host is not None
+    error_number = await store.host.wait(pending.operation)
+    ctypes.c_int32.from_address(pending.result_address).value = error_number
+
+
+async def _poll_here(future: int) -> bool:
+    return bool(capi.call_future_poll(future))
+
+
+async def _poll_on_worker(future: int) -> bool:
+    return bool(
+        await trio.to_thread.run_sync(capi.call_future_poll, future, limiter=_worker_limiter())
+    )
+
+
+def _worker_limiter() -> trio.CapacityLimiter:
+    """Give the limiter that keeps as many guests computing as there are cores."""
+    try:
+        return _WORKERS.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(os.cpu_count() or 1)
+        _WORKERS.set(limiter)
+        return limiter
+
+
+_WORKERS: Final[RunVar[trio.CapacityLimiter]] = RunVar("ipvm workers")
+
+
+def _raise_failure(store: "Store", *, trap: int | None, error: int | None) -> None:
+    """Raise what ended the guest: what the host raised first of all, with the trap as its cause."""
+    ended = read_failure(error, trap)
+    failure, store.failure = store.failure, None
+    if failure is not None:
+        raise failure from ended
+    if ended is not None:
+        raise ended

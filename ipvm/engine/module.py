@@ -1,0 +1,74 @@
+"""Compile WebAssembly to machine code, and text to WebAssembly.
+
+Compiling runs on another thread, with the GIL released, and the module that comes back may be
+instantiated in any store of its engine, from any thread.
+"""
+
+import ctypes
+from typing import TYPE_CHECKING
+
+import trio
+import wasmtime
+
+from ipvm.engine import capi
+from ipvm.errors import InvalidData
+
+if TYPE_CHECKING:
+    from ipvm.engine.profile import Engine
+
+__all__ = ["CompiledModule", "InvalidText", "NotCompiled", "compile_module", "text_to_module"]
+
+
+class NotCompiled(InvalidData):
+    """The engine refused a module: it is not valid, or needs a feature that the profile lacks."""
+
+
+class InvalidText(InvalidData):
+    """WebAssembly text does not parse. The message shows the place."""
+
+
+class CompiledModule:
+    """Machine code of one module for one engine."""
+
+    __slots__ = ("_module", "address")
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        self._module = module
+        self.address = capi.address_of(module.ptr())
+
+
+def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
+    """Compile a core module on this thread.
+
+    Raises:
+        NotCompiled: The engine refused it; the message is the engine's.
+    """
+    try:
+        return CompiledModule(wasmtime.Module(engine.wasmtime, data))
+    except wasmtime.WasmtimeError as error:
+        raise NotCompiled(_first_sentence(str(error))) from error
+
+
+async def compile_module(engine: "Engine", data: bytes) -> CompiledModule:
+    """Compile a core module without holding up the trio thread; see `compile_now`."""
+    return await trio.to_thread.run_sync(compile_now, engine, data)
+
+
+def text_to_module(text: str) -> bytes:
+    """Assemble WebAssembly text.
+
+    Raises:
+        InvalidText: It does not parse.
+    """
+    try:
+        return bytes(wasmtime.wat2wasm(text))
+    except wasmtime.WasmtimeError as error:
+        raise InvalidText(str(error).strip()) from error
+
+
+def _first_sentence(message: str) -> str:
+    """Drop the generic head that wasmtime puts before the reason of a refusal."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    reasons = [line for line in lines if line[:2] in {"0:", "1:"}]
+    text = reasons[-1][2:].strip() if reasons else " ".join(lines)
+    return f"the engine refuses the module: {text}"

@@ -1,0 +1,89 @@
+"""The two engines of a process, built from constants and from nothing else.
+
+An engine is never configured from a request: an inconsistent `Config` aborts the process inside
+wasmtime, and a result is only comparable when everybody who names a profile means the same engine.
+`deterministic` meters by fuel, which also cuts time slices, and makes NaN bits canonical. `fast` has
+neither and is stopped by epochs.
+"""
+
+import contextlib
+import faulthandler
+import functools
+import sys
+from importlib import metadata
+from typing import Final, Literal
+
+import wasmtime
+
+from ipvm.engine import capi
+
+__all__ = ["PROFILES", "WASMTIME_MAJOR", "Engine", "Profile", "engine_for", "wasmtime_version"]
+
+Profile = Literal["deterministic", "fast"]
+PROFILES: Final[tuple[Profile, ...]] = ("deterministic", "fast")
+
+WASMTIME_MAJOR: Final = 50
+"""The wasmtime whose structures `capi` knows. Fuel is comparable only within one major version."""
+
+WASM_STACK_BYTES: Final = 512 * 1024
+"""Stack of guest code. Running out of it is a condition of the runner, never a result."""
+FIBER_STACK_BYTES: Final = 2 * 1024 * 1024
+"""Stack of one suspended guest, reserved and not committed: guest code plus our host functions."""
+
+
+class Engine:
+    """A wasmtime engine of one profile, alive until the process ends."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile: Profile = profile
+        self.metered = profile == "deterministic"
+        self.wasmtime = wasmtime.Engine(_config(profile))
+        self.address = capi.address_of(self.wasmtime.ptr())
+
+
+@functools.cache
+def engine_for(profile: Profile) -> Engine:
+    """Give the engine of a profile; the same object for the whole process."""
+    _enable_faulthandler()
+    return Engine(profile)
+
+
+def wasmtime_version() -> str:
+    """Give the version of the installed wasmtime, for `ipvm doctor`."""
+    return metadata.version("wasmtime")
+
+
+def _config(profile: Profile) -> wasmtime.Config:
+    config = wasmtime.Config()
+    config.strategy = "cranelift"
+    config.cranelift_opt_level = "speed"
+    config.consume_fuel = profile == "deterministic"
+    config.cranelift_nan_canonicalization = profile == "deterministic"
+    config.epoch_interruption = profile == "fast"
+    config.max_wasm_stack = WASM_STACK_BYTES
+    wasmtime._bindings.wasmtime_config_async_stack_size_set(config.ptr(), FIBER_STACK_BYTES)  # noqa: SLF001 - the wrapper has no setter
+    config.wasm_threads = False
+    config.wasm_relaxed_simd = False
+    config.wasm_gc = False
+    config.wasm_exceptions = False
+    config.wasm_memory64 = False
+    config.wasm_wide_arithmetic = False
+    config.wasm_stack_switching = False
+    config.wasm_simd = True
+    config.wasm_bulk_memory = True
+    config.wasm_multi_memory = True
+    config.wasm_multi_value = True
+    config.wasm_reference_types = True
+    config.wasm_tail_call = True
+    return config
+
+
+def _enable_faulthandler() -> None:
+    """Install faulthandler before wasmtime installs its signal handlers.
+
+    Enabled afterwards, it takes the signal of the next out-of-bounds access for a crash and ends
+    the process. Where standard error has no descriptor there is nothing to install it on.
+    """
+    if not faulthandler.is_enabled() and sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            faulthandler.enable()

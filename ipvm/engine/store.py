@@ -1,0 +1,242 @@
+"""One isolated world of instances: a store, its fuel, its bounds and its way out to the host.
+
+A store lives for one invocation. Guest code in it reaches Python through two functions only, `now`
+and `wait`, which the kernel module calls with the number of an operation; everything else about a
+host call stands in the kernel's memory. `now` answers at once, on whatever thread the guest runs.
+`wait` suspends the guest's fiber and is answered by a coroutine on the trio thread.
+
+No exception crosses the C boundary: what `now` raises is kept in the store that it belongs to
+(wasmtime-py keeps it in a global of the process, where threads overwrite each other), the guest gets
+a trap, and the executor raises what was kept.
+"""
+
+import ctypes
+import struct
+from typing import TYPE_CHECKING, Final, Protocol
+
+import wasmtime
+
+from ipvm.engine import capi
+from ipvm.engine.profile import Engine
+from ipvm.engine.trap import read_failure
+
+if TYPE_CHECKING:
+    from ipvm.engine.module import CompiledModule
+
+__all__ = ["Extern", "Host", "Instance", "Store", "StoreBounds"]
+
+_SLICE_FUEL: Final = 1_000_000
+"""Fuel that takes about a millisecond."""
+
+
+class Host(Protocol):
+    """What a guest's kernel may ask for while it runs.
+
+    Both take the number of an operation and return an error number, 0 for none. An exception ends
+    the guest and is raised from the call that runs it. `now` may be called on any thread, one call
+    at a time for each store; `wait` runs on the trio thread, and its cancellation ends the guest.
+    """
+
+    def now(self, operation: int) -> int:
+        """Do an operation that cannot wait."""
+        ...
+
+    async def wait(self, operation: int) -> int:
+        """Do an operation that may wait."""
+        ...
+
+
+class StoreBounds:
+    """Bounds that wasmtime enforces in one store, counted over all instances of it."""
+
+    __slots__ = ("instances", "memories", "memory_bytes", "table_elements", "tables")
+
+    def __init__(
+        self, *, memory_bytes: int, table_elements: int, instances: int, tables: int, memories: int
+    ) -> None:
+        self.memory_bytes = memory_bytes
+        self.table_elements = table_elements
+        self.instances = instances
+        self.tables = tables
+        self.memories = memories
+
+
+class Extern:
+    """A function, memory, table or global of one store, as the 32 bytes that wasmtime passes."""
+
+    __slots__ = ("_buffer", "address", "payload")
+
+    def __init__(self) -> None:
+        self._buffer = ctypes.create_string_buffer(capi.EXTERN_BYTES)
+        self.address = ctypes.addressof(self._buffer)
+        self.payload = self.address + capi.EXTERN_PAYLOAD
+
+
+class Instance:
+    """One instance in a store."""
+
+    __slots__ = ("_buffer", "_store", "address")
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._buffer = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
+        self.address = ctypes.addressof(self._buffer)
+
+    def export_into(self, name: bytes, address: int) -> None:
+        """Write the export of that name to the 32 bytes at an address.
+
+        Raises:
+            KeyError: There is no such export. The linker has checked names before; meeting it is
+                a bug.
+        """
+        found = capi.instance_export_get(self._store.context, self.address, name, len(name), address)
+        if not found:
+            raise KeyError(name)
+
+    def export(self, name: bytes) -> Extern:
+        """Give the export of that name; see `export_into`."""
+        extern = Extern()
+        self.export_into(name, extern.address)
+        return extern
+
+
+class PendingCall:
+    """A call of `wait` that its guest is suspended on."""
+
+    __slots__ = ("operation", "result_address")
+
+    def __init__(self, operation: int, result_address: int) -> None:
+        self.operation = operation
+        self.result_address = result_address
+
+
+class Store:
+    """One store. Use it on one thread at a time, and close it: nothing in it outlives it."""
+
+    __slots__ = (
+        "_address",
+        "_fuel_slot",
+        "_slots",
+        "context",
+        "engine",
+        "failure",
+        "host",
+        "pending",
+    )
+
+    def __init__(self, engine: Engine, *, bounds: StoreBounds | None = None) -> None:
+        self.engine = engine
+        self.host: Host | None = None
+        self.failure: BaseException | None = None
+        self.pending: PendingCall | None = None
+        self._address = capi.store_new(engine.address, None, None)
+        self.context = capi.store_context(self._address)
+        self._fuel_slot = ctypes.c_uint64()
+        self._slots = (ctypes.c_void_p * 2)()
+        _STORES[self.context] = self
+        if bounds is not None:
+            self.bound(bounds)
+
+    def close(self) -> None:
+        """Free the store and all its instances. Closing twice is harmless."""
+        if self._address:
+            _STORES.pop(self.context, None)
+            capi.store_delete(self._address)
+            self._address = 0
+
+    def bound(self, bounds: StoreBounds) -> None:
+        """Set what wasmtime enforces from here on."""
+        capi.store_limiter(
+            self._address,
+            bounds.memory_bytes,
+            bounds.table_elements,
+            bounds.instances,
+            bounds.tables,
+            bounds.memories,
+        )
+
+    @property
+    def fuel(self) -> int:
+        """Fuel that is left. Unreliable after any trap but running out of it."""
+        self._raise(capi.get_fuel(self.context, ctypes.addressof(self._fuel_slot)), None)
+        return self._fuel_slot.value
+
+    @fuel.setter
+    def fuel(self, amount: int) -> None:
+        self._raise(capi.set_fuel(self.context, amount), None)
+
+    def use_slices(self, slices: int) -> None:
+        """Let guest code yield each time it has computed for that many milliseconds or so."""
+        if self.engine.metered:
+            amount = slices * _SLICE_FUEL
+            self._raise(capi.fuel_yield_interval(self.context, amount), None)
+        else:
+            self._raise(capi.epoch_yield(self.context, slices), None)
+
+    def instantiate(self, module: "CompiledModule", imports: int, count: int) -> Instance:
+        """Instantiate a module with `count` imports, which stand as an array at address `imports`.
+
+        Raises:
+            Trap: An active segment does not fit.
+            EngineFault: wasmtime refused, for example because a bound of the store was reached.
+        """
+        instance = Instance(self)
+        slots = self._slots
+        error = capi.instance_new(
+            self.context,
+            module.address,
+            imports,
+            count,
+            instance.address,
+            ctypes.addressof(slots),
+        )
+        if error or slots[0]:
+            trap, slots[0] = slots[0], None
+            self._raise(error, trap)
+        return instance
+
+    def memory_view(self, memory: Extern) -> memoryview:
+        """Give a writable view of a whole memory as it is now.
+
+        The view dangles once the store is closed: whoever takes it releases it before.
+        """
+        size = capi.memory_data_size(self.context, memory.payload)
+        data = capi.memory_data(self.context, memory.payload)
+        return memoryview((ctypes.c_char * size).from_address(data)).cast("B")
+
+    def constant_i32(self, value: int, address: int) -> None:
+        """Make an immutable global and write it as an extern to the 32 bytes at an address."""
+        initial = _value(capi.KIND_I32, value)
+        error = capi.global_new(
+            self.context, _CONSTANT_I32, ctypes.addressof(initial), address + capi.EXTERN_PAYLOAD
+        )
+        self._raise(error, None)
+        ctypes.c_uint8.from_address(address).value = capi.EXTERN_GLOBAL
+
+    def set_table(self, table: Extern, index: int, function: Extern) -> None:
+        """Put a function into a table."""
+        value = _value(capi.KIND_FUNCREF, 0)
+        ctypes.memmove(ctypes.addressof(value) + capi.VAL_PAYLOAD, function.payload, 16)
+        error = capi.table_set(self.context, table.payload, index, ctypes.addressof(value))
+        self._raise(error, None)
+
+    def _raise(self, error: int | None, trap: int | None) -> None:
+        failure = read_failure(error, trap)
+        if failure is not None:
+            raise failure
+
+
+def stores_by_context() -> dict[int, Store]:
+    """Give the open stores by the address of their context, for the callbacks of `hostport`."""
+    return _STORES
+
+
+_STORES: dict[int, Store] = {}
+_CONSTANT_I32_TYPE = wasmtime.GlobalType(wasmtime.ValType.i32(), mutable=False)
+_CONSTANT_I32: Final = capi.address_of(_CONSTANT_I32_TYPE.ptr())
+
+
+def _value(kind: int, payload: int) -> "ctypes.Array[ctypes.c_char]":
+    buffer = ctypes.create_string_buffer(capi.VAL_BYTES)
+    struct.pack_into("<B7xq", buffer, 0, kind, payload)
+    return buffer

@@ -1,0 +1,22 @@
+;; The kernel of one invocation: a memory that holds the open blocks, and the way out to the host.
+;;
+;; It runs no logic of its own. Every guest has a binding (binding.wat) that works on this memory; the
+;; host reads and writes it only while the guest is suspended or inside a host call. Its size never
+;; changes, so an address in it stays valid for the life of the store.
+;;
+;;       0  request: eight u64 words, of which the last is the number of the calling guest
+;;      64  reply: eight u64 words
+;;     128  u32 number of blocks   132  u32 end of the last block   136  u32 end of the heap
+;;    1024  CID given by the guest (160 bytes)       2048  name given by the guest (1024 bytes)
+;;    4096  handles given by the guest (256 u32)     8192  CID or digest for the guest (160 bytes)
+;;   65536  message given by the guest (65536 bytes)
+;;  131072  table of blocks: handle n at n * 16, as u32 address, u32 length, u64 codec
+;; 16908288  heap
+(module
+  (import "host" "now" (func $now (param i32) (result i32)))
+  (memory (export "memory") 16384 16384)
+  (table (export "wait") 1 1 funcref)
+  (type $operation (func (param i32) (result i32)))
+  (export "now" (func $now))
+  (func (export "wait_for") (type $operation)
+    (call_indirect (type $operation) (local.get 0) (i32.const 0))))
