@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .types import Export, FuncType, GlobalType, Import, MemoryType, TableType, TagType
+from .types import Export, GlobalType, Import, MemoryType, TableType, TagType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class ModuleInfo:
         memories: Those that the module defines; imported ones are in `imports`. So it is with
             `tables`, `globals` and `tags`.
         start: Index of the start function, imports counted first.
+        function_imports: How many imports are functions: the index of the first one that the
+            module defines.
         function_count: Functions that the module defines.
         function_bytes_largest: Bytes of the largest body among them.
         element_count: Element segments.
@@ -52,6 +54,7 @@ class ModuleInfo:
     globals: tuple[GlobalType, ...]
     tags: tuple[TagType, ...]
     start: int | None
+    function_imports: int
     function_count: int
     function_bytes_largest: int
     element_count: int
@@ -67,8 +70,3 @@ class ModuleInfo:
     def export(self, name: str) -> Export | None:
         """Return the export of that name."""
         return self._by_name.get(name)
-
-    @property
-    def function_imports(self) -> int:
-        """How many of the imports are functions: the index of the first defined function."""
-        return sum(isinstance(entry.type, FuncType) for entry in self.imports)

@@ -3,59 +3,22 @@
 Every section is checked for its place, its size and its counts, and those that decide what others
 see are decoded: types, imports, functions, tables, memories, tags, globals, exports and the start.
 Of code only the sizes are walked; element and data segments are only counted. So a module that is
-read here may still be invalid, but one that is refused here is invalid for every engine.
+read here may still be invalid, but one that is refused here is invalid for the engine too.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, final
+from collections import Counter
+from typing import Final
 
-from ipvm.errors import LimitExceeded
 from ipvm.limits import Limits
 
-from .decode import (
-    function_type,
-    global_type,
-    memory_type,
-    table_type,
-    tag_type,
-    type_section,
-)
-from .expression import skip_expression
-from .info import CustomSection, ModuleInfo, Section
+from .info import ModuleInfo, Section
 from .kinds import HEADER_BYTES, require_module
-from .reader import HOW_TO_RAISE, Allowance, InvalidModule, Reader
-from .types import (
-    Export,
-    ExternType,
-    FuncType,
-    GlobalType,
-    Import,
-    MemoryType,
-    TableType,
-    TagType,
-)
+from .reader import Allowance, InvalidModule, Reader
+from .sections import SECTIONS, Outside, at_most
+from .types import FuncType, GlobalType, MemoryType, TableType, TagType
 
-_NAMES: Final = {
-    0: "custom",
-    1: "type",
-    2: "import",
-    3: "function",
-    4: "table",
-    5: "memory",
-    13: "tag",
-    6: "global",
-    7: "export",
-    8: "start",
-    9: "element",
-    12: "data count",
-    10: "code",
-    11: "data",
-}
-_PLACES: Final = {section: place for place, section in enumerate(_NAMES)}
-_KINDS: Final = ("function", "table", "memory", "global", "tag")
-_NO_PARAMETERS: Final = FuncType(params=(), results=())
 _DEFAULT_LIMITS: Final = Limits()
+_PLACES: Final = {section_id: place for place, section_id in enumerate(SECTIONS)}
 
 
 def read_module(data: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> ModuleInfo:
@@ -63,17 +26,66 @@ def read_module(data: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> ModuleInfo:
 
     Args:
         data: The binary.
-        limits: Bounds on its size, imports, functions and entries.
+        limits: Bounds on its size, its imports, its functions and its entries.
 
     Raises:
         InvalidModule: The bytes are not a well-formed core module.
-        LimitExceeded: The module is well formed as far as it was read, and too large.
+        LimitExceeded: The module is larger than the limits allow.
     """
-    _require(limits.module_bytes_max, len(data), "module_bytes_max")
+    at_most(limits.module_bytes_max, len(data), "module_bytes_max")
     require_module(data)
-    return _ModuleReader(data, limits).read()
+    allowance = Allowance(limits.module_entries_max)
+    reader = Reader(data, HEADER_BYTES, len(data), allowance=allowance, where="the module")
+    outside = Outside(limits=limits)
+    sections = _read_sections(reader, outside)
+    _check_counts(outside, len(data))
+    imported = Counter(type(entry.type) for entry in outside.imports)
+    return ModuleInfo(
+        imports=tuple(outside.imports),
+        exports=tuple(outside.exports),
+        memories=tuple(outside.memories[imported[MemoryType] :]),
+        tables=tuple(outside.tables[imported[TableType] :]),
+        globals=tuple(outside.globals[imported[GlobalType] :]),
+        tags=tuple(outside.tags[imported[TagType] :]),
+        start=outside.start,
+        function_imports=imported[FuncType],
+        function_count=len(outside.functions) - imported[FuncType],
+        function_bytes_largest=outside.body_bytes_largest,
+        element_count=outside.elements,
+        data_count=outside.data,
+        custom=tuple(outside.custom),
+        sections=tuple(sections),
+        size=len(data),
+    )
 
 
-def _require(maximum: int, found: int, limit: str) -> None:
-    if found > maximum:
-        raise LimitExceeded(limit, maximum, found=found, how=HOW_TO_RAISE)
+def _read_sections(reader: Reader, outside: Outside) -> list[Section]:
+    sections: list[Section] = []
+    place = 0
+    while reader.offset < reader.end:
+        start = reader.offset
+        reader.allowance.spend(1)
+        section_id = reader.byte()
+        if section_id not in SECTIONS:
+            reader.fail(f"unknown section {section_id}", start)
+        name, read = SECTIONS[section_id]
+        if section_id != 0:
+            if _PLACES[section_id] <= place:
+                reader.fail(f"the {name} section comes too late, or a second time", start)
+            place = _PLACES[section_id]
+        contents = reader.within(reader.u32(), f"the {name} section")
+        sections.append(
+            Section(id=section_id, offset=contents.offset, size=reader.offset - contents.offset)
+        )
+        read(contents, outside)
+        contents.finish()
+    return sections
+
+
+def _check_counts(outside: Outside, end: int) -> None:
+    functions = outside.defined_functions
+    if functions != outside.bodies:
+        raise InvalidModule(f"{functions} functions are declared, {outside.bodies} have code", end)
+    if outside.data_announced not in (None, outside.data):
+        announced = outside.data_announced
+        raise InvalidModule(f"{announced} data segments are announced, {outside.data} exist", end)

@@ -46,9 +46,7 @@ class Allowance:
         self._left -= entries
         if self._left < 0:
             found = self._maximum - self._left
-            raise LimitExceeded(
-                "module_entries_max", self._maximum, found=found, how=HOW_TO_RAISE
-            )
+            raise LimitExceeded("module_entries_max", self._maximum, found=found, how=HOW_TO_RAISE)
 
 
 @final
@@ -108,6 +106,10 @@ class Reader:
         if size > left:
             self.fail(f"{size} bytes expected, {left} left")
         self.offset += size
+
+    def skip_rest(self) -> None:
+        """Go to the end."""
+        self.offset = self.end
 
     def u32(self) -> int:
         """Read an unsigned LEB128 of 32 bits."""
