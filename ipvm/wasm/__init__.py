@@ -8,6 +8,8 @@ from .info import CustomSection, ModuleInfo, Section
 from .kinds import kind_of
 from .matching import satisfies
 from .module import read_module
+from .names import FunctionNames, read_names
+from .prepare import prepare
 from .reader import InvalidModule
 from .types import (
     EXTERNREF,
@@ -44,6 +46,7 @@ __all__ = [
     "Export",
     "ExternType",
     "FuncType",
+    "FunctionNames",
     "GlobalType",
     "Import",
     "InvalidModule",
@@ -54,6 +57,8 @@ __all__ = [
     "TagType",
     "ValType",
     "kind_of",
+    "prepare",
     "read_module",
+    "read_names",
     "satisfies",
 ]

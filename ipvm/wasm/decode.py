@@ -63,14 +63,17 @@ _ONE_BYTE: Final = {
     0x70: FUNCREF,
     0x6F: EXTERNREF,
 }
-_REF_NULL, _REF = 0x63, 0x64
-_EXACT, _SHARED = 0x62, 0x65
-_REC, _SUB, _SUB_FINAL = 0x4E, 0x50, 0x4F
-_DESCRIBES, _DESCRIPTOR = 0x4C, 0x4D
-_FUNC, _STRUCT, _ARRAY, _CONT = 0x60, 0x5F, 0x5E, 0x5D
-_PACKED = (0x78, 0x77)  # i8 and i16
-_CUSTOM_DESCRIPTORS: Final = "custom descriptors"
-_SHARED_EVERYTHING: Final = "shared-everything threads"
+_REFERENCE_NULL, _REFERENCE = 0x63, 0x64
+_GROUP: Final = 0x4E
+_SUBTYPES: Final = (0x50, 0x4F)  # open and final
+_FUNCTION, _STRUCT, _ARRAY, _CONTINUATION = 0x60, 0x5F, 0x5E, 0x5D
+_PACKED: Final = (0x78, 0x77)  # i8 and i16
+_UNSUPPORTED: Final = {
+    0x4C: "custom descriptors",
+    0x4D: "custom descriptors",
+    0x62: "custom descriptors",
+    0x65: "shared-everything threads",
+}
 
 _HAS_MAXIMUM, _IS_SHARED, _IS_64, _HAS_PAGE_SIZE = 1, 2, 4, 8
 
@@ -79,7 +82,7 @@ def type_section(reader: Reader) -> list[FuncType | None]:
     """Decode the type section; a type that is not a function is None."""
     types: list[FuncType | None] = []
     for _ in range(reader.count("types")):
-        if reader.peek() == _REC:
+        if reader.peek() == _GROUP:
             reader.byte()
             group = reader.count("types", 2)
         else:
@@ -90,31 +93,34 @@ def type_section(reader: Reader) -> list[FuncType | None]:
 
 
 def _sub_type(reader: Reader, known: int) -> FuncType | None:
-    if reader.peek() in (_SUB, _SUB_FINAL):
+    if reader.peek() in _SUBTYPES:
         reader.byte()
         for _ in range(reader.count("supertypes")):
             reader.index("type", known)
+    if reader.peek() != _FUNCTION:
+        _skip_type(reader, known)
+        return None
+    reader.byte()
+    return FuncType(
+        params=_value_types(reader, known, "parameters"),
+        results=_value_types(reader, known, "results"),
+    )
+
+
+def _skip_type(reader: Reader, known: int) -> None:
     start = reader.offset
-    match reader.byte():
-        case 0x60:
-            return FuncType(
-                params=_value_types(reader, known, "parameters"),
-                results=_value_types(reader, known, "results"),
-            )
-        case 0x5F:
-            for _ in range(reader.count("fields", 2)):
-                _skip_field(reader, known)
-        case 0x5E:
+    form = reader.byte()
+    if form == _STRUCT:
+        for _ in range(reader.count("fields", 2)):
             _skip_field(reader, known)
-        case 0x5D:
-            _heap_type(reader, known)
-        case 0x4C | 0x4D:
-            reader.unsupported(_CUSTOM_DESCRIPTORS, start)
-        case 0x65:
-            reader.unsupported(_SHARED_EVERYTHING, start)
-        case form:
-            reader.fail(f"unknown form of type 0x{form:02x}", start)
-    return None
+    elif form == _ARRAY:
+        _skip_field(reader, known)
+    elif form == _CONTINUATION:
+        _heap_type(reader, known)
+    elif form in _UNSUPPORTED:
+        reader.unsupported(_UNSUPPORTED[form], start)
+    else:
+        reader.fail(f"unknown form of type 0x{form:02x}", start)
 
 
 def _value_types(reader: Reader, known: int, what: str) -> tuple[ValType, ...]:
@@ -152,15 +158,13 @@ def value_type(reader: Reader, known: int) -> ValType:
     byte = reader.byte()
     if (plain := _ONE_BYTE.get(byte)) is not None:
         return plain
-    if byte not in (_REF, _REF_NULL):
-        if byte == _SHARED:
-            reader.unsupported(_SHARED_EVERYTHING, start)
+    if byte not in (_REFERENCE, _REFERENCE_NULL):
         reader.fail(f"unknown value type 0x{byte:02x}", start)
     heap = reader.peek()
-    if byte == _REF_NULL and heap in _HEAPS:
+    if byte == _REFERENCE_NULL and heap in _HEAPS:
         reader.byte()
         return _ONE_BYTE[heap]
-    null = "null " if byte == _REF_NULL else ""
+    null = "null " if byte == _REFERENCE_NULL else ""
     return ValType(f"(ref {null}{_heap_type(reader, known)})")
 
 
@@ -170,10 +174,8 @@ def _heap_type(reader: Reader, known: int) -> str:
     if byte in _HEAPS:
         reader.byte()
         return _HEAPS[byte]
-    if byte == _SHARED:
-        reader.unsupported(_SHARED_EVERYTHING)
-    if byte == _EXACT:
-        reader.unsupported(_CUSTOM_DESCRIPTORS)
+    if byte in _UNSUPPORTED:
+        reader.unsupported(_UNSUPPORTED[byte], start)
     index = reader.signed(33)
     if not 0 <= index < known:
         reader.fail(f"type {index} does not exist", start)

@@ -49,10 +49,14 @@ def require_module(data: bytes) -> None:
         raise InvalidModule("this is a component, and a core module is needed", 4)
     if kind == "module":
         return
+    raise InvalidModule(_what_it_is(data), 4 if data[:4] == _MAGIC else 0)
+
+
+def _what_it_is(data: bytes) -> str:
     if data[:4] == _MAGIC:
         version = data[4:HEADER_BYTES].hex(" ") or "absent"
-        raise InvalidModule(f"the version of the binary format is {version}, not 01 00 00 00", 4)
-    raise InvalidModule(f"this is not a WebAssembly module; {_guess(data)}", 0)
+        return f"the version of the binary format is {version}, not 01 00 00 00"
+    return f"this is not a WebAssembly module; {_guess(data)}"
 
 
 def _guess(data: bytes) -> str:

@@ -85,7 +85,9 @@ def _read_sections(reader: Reader, outside: Outside) -> list[Section]:
 def _check_counts(outside: Outside, end: int) -> None:
     functions = outside.defined_functions
     if functions != outside.bodies:
-        raise InvalidModule(f"{functions} functions are declared, {outside.bodies} have code", end)
-    if outside.data_announced not in (None, outside.data):
-        announced = outside.data_announced
-        raise InvalidModule(f"{announced} data segments are announced, {outside.data} exist", end)
+        problem = f"{functions} functions are declared, and {outside.bodies} have code"
+        raise InvalidModule(problem, end)
+    announced = outside.data_announced
+    if announced not in (None, outside.data):
+        problem = f"{announced} data segments are announced, and there are {outside.data}"
+        raise InvalidModule(problem, end)

@@ -69,7 +69,8 @@ class Reader:
 
     def fail(self, problem: str, offset: int | None = None) -> NoReturn:
         """Raise InvalidModule at `offset`, or here."""
-        raise InvalidModule(f"{problem} in {self.where}", self.offset if offset is None else offset)
+        problem = f"{problem} in {self.where}"
+        raise InvalidModule(problem, self.offset if offset is None else offset)
 
     def unsupported(self, proposal: str, offset: int | None = None) -> NoReturn:
         """Refuse what belongs to a proposal that no engine profile has."""

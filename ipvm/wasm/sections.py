@@ -6,7 +6,7 @@ yielded. That every byte was used is checked by the caller.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from ipvm.errors import LimitExceeded
 from ipvm.limits import Limits
@@ -33,7 +33,8 @@ from .types import (
     TagType,
 )
 
-_KINDS: Final = ("function", "table", "memory", "global", "tag")
+_Kind: TypeAlias = Literal["function", "table", "memory", "global", "tag"]
+_KINDS: Final[tuple[_Kind, ...]] = ("function", "table", "memory", "global", "tag")
 _NO_VALUES: Final = FuncType(params=(), results=())
 _INITIALIZED_TABLE: Final = 0x40
 _CONTINUED: Final = 0x80
@@ -60,6 +61,20 @@ class Outside:
     elements: int = 0
     data: int = 0
     data_announced: int | None = None
+
+    def space(self, kind: _Kind) -> Sequence[ExternType]:
+        """Return the index space of one kind."""
+        match kind:
+            case "function":
+                return self.functions
+            case "table":
+                return self.tables
+            case "memory":
+                return self.memories
+            case "global":
+                return self.globals
+            case "tag":
+                return self.tags
 
 
 def at_most(maximum: int, found: int, limit: str) -> None:
@@ -93,31 +108,27 @@ def _import_section(reader: Reader, outside: Outside) -> None:
 
 
 def _import(reader: Reader, outside: Outside) -> ExternType:
+    entry: ExternType
+    match _kind(reader, "import"):
+        case "function":
+            outside.functions.append(entry := function_type(reader, outside.types))
+        case "table":
+            outside.tables.append(entry := table_type(reader, len(outside.types)))
+        case "memory":
+            outside.memories.append(entry := memory_type(reader))
+        case "global":
+            outside.globals.append(entry := global_type(reader, len(outside.types)))
+        case "tag":
+            outside.tags.append(entry := tag_type(reader, outside.types))
+    return entry
+
+
+def _kind(reader: Reader, what: str) -> _Kind:
     start = reader.offset
-    known = len(outside.types)
-    match reader.byte():
-        case 0:
-            function = function_type(reader, outside.types)
-            outside.functions.append(function)
-            return function
-        case 1:
-            table = table_type(reader, known)
-            outside.tables.append(table)
-            return table
-        case 2:
-            memory = memory_type(reader)
-            outside.memories.append(memory)
-            return memory
-        case 3:
-            variable = global_type(reader, known)
-            outside.globals.append(variable)
-            return variable
-        case 4:
-            tag = tag_type(reader, outside.types)
-            outside.tags.append(tag)
-            return tag
-        case kind:
-            reader.fail(f"unknown kind of import 0x{kind:02x}", start)
+    kind = reader.byte()
+    if kind >= len(_KINDS):
+        reader.fail(f"unknown kind of {what} 0x{kind:02x}", start)
+    return _KINDS[kind]
 
 
 def _function_section(reader: Reader, outside: Outside) -> None:
@@ -165,25 +176,16 @@ def _global_section(reader: Reader, outside: Outside) -> None:
 
 def _export_section(reader: Reader, outside: Outside) -> None:
     names = set()
-    spaces: tuple[Sequence[ExternType], ...] = (
-        outside.functions,
-        outside.tables,
-        outside.memories,
-        outside.globals,
-        outside.tags,
-    )
     for _ in range(reader.count("exports", 3)):
         start = reader.offset
         name = reader.name("an export")
         if name in names:
             reader.fail(f"a second export named {name!r}", start)
         names.add(name)
-        start = reader.offset
-        kind = reader.byte()
-        if kind >= len(_KINDS):
-            reader.fail(f"unknown kind of export 0x{kind:02x}", start)
-        index = reader.index(_KINDS[kind], len(spaces[kind]))
-        outside.exports.append(Export(name=name, index=index, type=spaces[kind][index]))
+        kind = _kind(reader, "export")
+        space = outside.space(kind)
+        index = reader.index(kind, len(space))
+        outside.exports.append(Export(name=name, index=index, type=space[index]))
 
 
 def _start_section(reader: Reader, outside: Outside) -> None:
