@@ -115,6 +115,27 @@ linker_get = _quick(
     c_size_t,
     c_void_p,
 )
+linker_define = _quick(
+    "wasmtime_linker_define",
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_char_p,
+    c_size_t,
+    c_char_p,
+    c_size_t,
+    c_void_p,
+)
+linker_instantiate_async = _quick(
+    "wasmtime_linker_instantiate_async",
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+)
 linker_define_func = _quick(
     "wasmtime_linker_define_func_unchecked",
     c_void_p,

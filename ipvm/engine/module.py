@@ -16,7 +16,14 @@ from ipvm.errors import InvalidData
 if TYPE_CHECKING:
     from ipvm.engine.profile import Engine
 
-__all__ = ["CompiledModule", "InvalidText", "NotCompiled", "compile_module", "text_to_module"]
+__all__ = [
+    "CompiledModule",
+    "InvalidText",
+    "NotCompiled",
+    "compile_module",
+    "compile_now",
+    "text_to_module",
+]
 
 
 class NotCompiled(InvalidData):

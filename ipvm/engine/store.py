@@ -119,6 +119,7 @@ class Store:
         "_slots",
         "context",
         "engine",
+        "entered",
         "failure",
         "host",
         "pending",
@@ -127,6 +128,7 @@ class Store:
     def __init__(self, engine: Engine, *, bounds: StoreBounds | None = None) -> None:
         self.engine = engine
         self.host: Host | None = None
+        self.entered = False
         self.failure: BaseException | None = None
         self.pending: PendingCall | None = None
         self._address = capi.store_new(engine.address, None, None)
@@ -165,6 +167,11 @@ class Store:
     def fuel(self, amount: int) -> None:
         self._raise(capi.set_fuel(self.context, amount), None)
 
+    def enter(self) -> None:
+        """Get ready to run guest code. From here on the store is entered asynchronously."""
+        self.entered = True
+        self.use_slices(1)
+
     def use_slices(self, slices: int) -> None:
         """Let guest code yield each time it has computed for that many milliseconds or so."""
         if self.engine.metered:
@@ -175,6 +182,8 @@ class Store:
 
     def instantiate(self, module: "CompiledModule", imports: int, count: int) -> Instance:
         """Instantiate a module with `count` imports, which stand as an array at address `imports`.
+
+        The store must not have been entered; see `ipvm.engine.instantiate`.
 
         Raises:
             Trap: An active segment does not fit.

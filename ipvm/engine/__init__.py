@@ -1,0 +1,55 @@
+"""wasmtime, alone behind one adapter: engines, stores, compiled modules, and calls on fibers."""
+
+from ipvm.engine.call import CallShape, call
+from ipvm.engine.capi import EXTERN_BYTES
+from ipvm.engine.hostport import HostPort, host_port_for
+from ipvm.engine.instantiate import instantiate
+from ipvm.engine.module import (
+    CompiledModule,
+    InvalidText,
+    NotCompiled,
+    compile_module,
+    compile_now,
+    text_to_module,
+)
+from ipvm.engine.profile import (
+    PROFILES,
+    WASMTIME_MAJOR,
+    Engine,
+    Profile,
+    engine_for,
+    wasmtime_version,
+)
+from ipvm.engine.store import Extern, Host, Instance, Store, StoreBounds
+from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
+
+__all__ = [
+    "EXTERN_BYTES",
+    "OUT_OF_FUEL",
+    "PROFILES",
+    "STACK_OVERFLOW",
+    "WASMTIME_MAJOR",
+    "CallShape",
+    "CompiledModule",
+    "Engine",
+    "EngineFault",
+    "Extern",
+    "Frame",
+    "Host",
+    "HostPort",
+    "Instance",
+    "InvalidText",
+    "NotCompiled",
+    "Profile",
+    "Store",
+    "StoreBounds",
+    "Trap",
+    "call",
+    "compile_module",
+    "compile_now",
+    "engine_for",
+    "host_port_for",
+    "instantiate",
+    "text_to_module",
+    "wasmtime_version",
+]

@@ -1,0 +1,197 @@
+"""Read and write files as IPFS does: a tree of DAG-PB nodes with raw leaves.
+
+This is the part of UnixFS that code needs: files, whole, in memory. Nodes are read in every form
+that Kubo and Helia have written (raw leaves, leaves wrapped in DAG-PB, data beside links). Files are
+written by the profile `unixfs-v1-2025`: chunks of 1 MiB, balanced, 1024 links a node, raw leaves,
+CIDv1 with sha2-256, so that `ipvm publish` gives the CID that `ipfs add` gives.
+
+Source: the UnixFS specification of ipfs/specs, and IPIP-0499 for the profile.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ipvm.errors import InvalidData, LimitExceeded
+from ipvm.ipld import DAG_PB, RAW, Block, Cid
+
+__all__ = ["CHUNK_BYTES", "FileGathering", "InvalidFile", "file_blocks"]
+
+CHUNK_BYTES: Final = 1024 * 1024
+LINKS_MAX: Final = 1024
+NODES_MAX: Final = 65_536
+"""Nodes of one file that is read whole, counted with repetitions."""
+
+_TYPE_RAW: Final = 0
+_TYPE_FILE: Final = 2
+
+
+class InvalidFile(InvalidData):
+    """A node is not part of a UnixFS file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FileNode:
+    data: bytes
+    children: tuple[Cid, ...]
+
+
+class FileGathering:
+    """Gathers the blocks of one file, in any order, and then gives its bytes.
+
+    It never asks twice for the same CID. What is wrong with a node is raised by `content`.
+    """
+
+    def __init__(self, root: Cid) -> None:
+        self.root = root
+        self._nodes: dict[Cid, _FileNode | InvalidData] = {}
+        self._wanted: set[Cid] = {root}
+
+    @property
+    def wanted(self) -> frozenset[Cid]:
+        """The CIDs whose blocks it has not been given yet."""
+        return frozenset(self._wanted)
+
+    def feed(self, block: Block) -> tuple[Cid, ...]:
+        """Take a block that was wanted and give the CIDs that are wanted because of it."""
+        self._wanted.discard(block.cid)
+        try:
+            node = _read_node(block)
+        except InvalidData as error:
+            self._nodes[block.cid] = error
+            return ()
+        self._nodes[block.cid] = node
+        news = tuple(cid for cid in dict.fromkeys(node.children) if cid not in self._nodes)
+        news = tuple(cid for cid in news if cid not in self._wanted)
+        self._wanted.update(news)
+        return news
+
+    def content(self, *, bytes_max: int) -> bytes:
+        """Put the file together.
+
+        Raises:
+            InvalidFile: A node is no part of a file.
+            LimitExceeded: The file is longer than `bytes_max`, or has too many nodes.
+        """
+        parts: list[bytes] = []
+        size = count = 0
+        stack = [self.root]
+        while stack:
+            node = self._nodes[stack.pop()]
+            if isinstance(node, InvalidData):
+                raise node
+            count += 1
+            size += len(node.data)
+            if count > NODES_MAX:
+                raise LimitExceeded("unixfs_nodes", NODES_MAX)
+            if size > bytes_max:
+                raise LimitExceeded("module_bytes_max", bytes_max, how="see ipvm.Limits")
+            parts.append(node.data)
+            stack.extend(reversed(node.children))
+            if len(stack) > NODES_MAX:
+                raise LimitExceeded("unixfs_nodes", NODES_MAX)
+        return b"".join(parts)
+
+
+def file_blocks(data: bytes) -> tuple[Cid, tuple[Block, ...]]:
+    """Cut a file into blocks; gives the CID of its root and all blocks, leaves first."""
+    leaves = [
+        Block.of(data[start : start + CHUNK_BYTES], codec=RAW)
+        for start in range(0, max(len(data), 1), CHUNK_BYTES)
+    ]
+    blocks = list(leaves)
+    level = [_Written(leaf.cid, len(leaf.data), len(leaf.data)) for leaf in leaves]
+    while len(level) > 1:
+        parents = [_parent(level[i : i + LINKS_MAX]) for i in range(0, len(level), LINKS_MAX)]
+        blocks.extend(block for block, _ in parents)
+        level = [written for _, written in parents]
+    return level[0].cid, tuple(blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    cid: Cid
+    file_bytes: int
+    dag_bytes: int
+
+
+def _parent(children: list[_Written]) -> tuple[Block, _Written]:
+    size = sum(child.file_bytes for child in children)
+    meta = b"\x08\x02" + b"\x18" + _varint(size)
+    meta += b"".join(b"\x20" + _varint(child.file_bytes) for child in children)
+    links: list[dict[str, object]] = [
+        {"Hash": child.cid, "Name": "", "Tsize": child.dag_bytes} for child in children
+    ]
+    block = Block.encode({"Data": meta, "Links": links}, codec=DAG_PB)
+    total = len(block.data) + sum(child.dag_bytes for child in children)
+    return block, _Written(block.cid, size, total)
+
+
+def _read_node(block: Block) -> _FileNode:
+    if block.cid.codec == RAW:
+        return _FileNode(block.data, ())
+    if block.cid.codec != DAG_PB:
+        raise InvalidFile(f"{block.cid} is neither raw nor DAG-PB, so it is no part of a file")
+    node = block.decode()
+    assert isinstance(node, dict)
+    meta = node.get("Data")
+    if not isinstance(meta, bytes):
+        raise InvalidFile(f"{block.cid} has no UnixFS data")
+    kind, data = _read_meta(meta, block.cid)
+    if kind not in {_TYPE_RAW, _TYPE_FILE}:
+        raise InvalidFile(f"{block.cid} is a UnixFS {_kind_name(kind)}, and a file was expected")
+    return _FileNode(data, tuple(_hashes(node["Links"])))
+
+
+def _hashes(links: object) -> Iterator[Cid]:
+    assert isinstance(links, Iterable)
+    for link in links:
+        assert isinstance(link, Mapping)
+        yield link["Hash"]
+
+
+def _kind_name(kind: int) -> str:
+    names = {1: "directory", 3: "metadata node", 4: "symlink", 5: "HAMT directory"}
+    return names.get(kind, f"node of unknown type {kind}")
+
+
+def _read_meta(meta: bytes, cid: Cid) -> tuple[int, bytes]:
+    """Read type and inline data of the UnixFS protobuf message; other fields are skipped."""
+    kind, data, at = -1, b"", 0
+    try:
+        while at < len(meta):
+            tag, at = _read_varint(meta, at)
+            if tag & 7 == 0:
+                value, at = _read_varint(meta, at)
+                kind = value if tag == 0x08 else kind
+            elif tag & 7 == 2:
+                size, at = _read_varint(meta, at)
+                if at + size > len(meta):
+                    raise InvalidFile(f"{cid}: the UnixFS data is cut off")
+                data = meta[at : at + size] if tag == 0x12 else data
+                at += size
+            else:
+                raise InvalidFile(f"{cid}: the UnixFS data has an unknown field")
+    except IndexError:
+        raise InvalidFile(f"{cid}: the UnixFS data is cut off") from None
+    return kind, data
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise InvalidFile("a number in the UnixFS data does not end")
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,26 @@
+"""What a guest may ask for: the kernel, the host calls, and the host's side of them."""
+
+from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_call
+from ipvm.host.companions import Companions, companion_bytes, companions_for
+from ipvm.host.error_number import ErrorNumber
+from ipvm.host.kernel import Binding, Kernel, OpenBlock
+from ipvm.host.syscalls import EXIT_NUMBERS, CallOutcome, Services, Syscalls
+
+__all__ = [
+    "EXIT_NUMBERS",
+    "HOST_CALLS",
+    "HOST_MODULES",
+    "Binding",
+    "CallOutcome",
+    "Companions",
+    "ErrorNumber",
+    "HostCall",
+    "Kernel",
+    "OpenBlock",
+    "Parameter",
+    "Services",
+    "Syscalls",
+    "companion_bytes",
+    "companions_for",
+    "host_call",
+]

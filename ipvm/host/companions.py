@@ -1,0 +1,62 @@
+"""The fixed modules that stand beside every guest: kernel, stub and binding, compiled once.
+
+A guest imports the host calls before its memory exists, so it cannot import functions that work on
+that memory. It imports a stub instead, whose functions jump through a table; once the guest exists,
+its binding fills the table with functions that know the guest's memory and the kernel's.
+"""
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+
+from ipvm.engine import CompiledModule, Profile, compile_now, engine_for, text_to_module
+from ipvm.host.calls import HOST_CALLS, HostCall
+
+__all__ = ["Companions", "companions_for", "companion_bytes", "export_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """The three companion modules, compiled for one profile."""
+
+    kernel: CompiledModule
+    stub: CompiledModule
+    binding: CompiledModule
+
+
+@functools.cache
+def companions_for(profile: Profile) -> Companions:
+    """Compile the companions for a profile, once in a process."""
+    engine = engine_for(profile)
+    names = ("kernel", "stub", "binding")
+    return Companions(*(compile_now(engine, companion_bytes(name)) for name in names))
+
+
+@functools.cache
+def companion_bytes(name: str) -> bytes:
+    """Give the WebAssembly of a companion: `kernel`, `stub` or `binding`.
+
+    Their CIDs stand in the spec, because the fuel of a call counts their instructions too.
+    """
+    if name == "stub":
+        return text_to_module(_stub_text())
+    return text_to_module(resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8"))
+
+
+def export_name(call: HostCall) -> bytes:
+    """Give the name under which the stub exports a host call."""
+    return f"{call.module}.{call.name}".encode()
+
+
+def _stub_text() -> str:
+    """Write the stub: for each host call a function that jumps through the table."""
+    functions = "\n".join(_stub_function(slot, call) for slot, call in enumerate(HOST_CALLS))
+    size = len(HOST_CALLS)
+    return f'(module (table $t (export "table") {size} {size} funcref)\n{functions})'
+
+
+def _stub_function(slot: int, call: HostCall) -> str:
+    params = " ".join(call.type.params)
+    values = " ".join(f"(local.get {index})" for index in range(len(call.parameters)))
+    head = f'(func (export "{call.module}.{call.name}") (param {params}) (result i32)'
+    return f"{head} (call_indirect (param {params}) (result i32) {values} (i32.const {slot})))"

@@ -1,0 +1,188 @@
+"""The open blocks of one invocation, seen from Python.
+
+The kernel's memory has a fixed size and place (see kernel.wat), so one view of it serves for the
+life of the store. Python touches it only before the guest runs, while the guest is suspended or
+inside a host call, and after it is done.
+"""
+
+import ctypes
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ipvm.engine import EXTERN_BYTES, Extern, Instance, Store, instantiate
+from ipvm.errors import LimitExceeded
+from ipvm.host.calls import HostCall
+from ipvm.host.companions import Companions, export_name
+from ipvm.limits import CID_BYTES_MAX
+
+if TYPE_CHECKING:
+    from ipvm.engine import HostPort
+
+__all__ = ["KERNEL_BYTES", "Binding", "Kernel", "OpenBlock"]
+
+KERNEL_BYTES: Final = 16_384 * 65_536
+"""Size of the kernel's memory in bytes. Pages that are never written cost nothing."""
+HANDLES_MAX: Final = 1_048_575
+"""Blocks that one invocation may hold open."""
+
+_REPLY: Final = 64
+_COUNT: Final = 128
+_GUEST_CID: Final = 1024
+_GUEST_NAME: Final = 2048
+_GUEST_HANDLES: Final = 4096
+_HOST_BYTES: Final = 8192
+_GUEST_MESSAGE: Final = 65_536
+_TABLE: Final = 131_072
+_HEAP: Final = 16_908_288
+
+_BINDING_IMPORTS: Final = (
+    (b"kernel", b"memory"),
+    (b"kernel", b"now"),
+    (b"kernel", b"wait_for"),
+    (b"guest", b"memory"),
+    (b"guest", b"number"),
+    (b"stub", b"table"),
+)
+"""The imports of `binding.wat`, in its order."""
+
+_WORDS: Final = struct.Struct("<8Q")
+_BOOK: Final = struct.Struct("<III")
+_ENTRY: Final = struct.Struct("<IIQ")
+
+
+class OpenBlock:
+    """A block that an invocation holds open: it has a codec and bytes, and no CID yet."""
+
+    __slots__ = ("codec", "data")
+
+    def __init__(self, codec: int, data: bytes) -> None:
+        self.codec = codec
+        self.data = data
+
+
+class Binding:
+    """The stub of one guest, and what has to be done once the guest exists."""
+
+    __slots__ = ("_kernel", "_number", "_stub")
+
+    def __init__(self, kernel: "Kernel", number: int, stub: Instance) -> None:
+        self._kernel = kernel
+        self._number = number
+        self._stub = stub
+
+    def export_into(self, call: HostCall, address: int) -> None:
+        """Write the function that serves a host call to the 32 bytes at an address."""
+        self._stub.export_into(export_name(call), address)
+
+    async def bind(self, memory: Extern) -> None:
+        """Fill the stub's table with functions that work on the guest's memory."""
+        await self._kernel.bind(self._stub, memory, self._number)
+
+
+class Kernel:
+    """The kernel instance of one store."""
+
+    __slots__ = ("_companions", "_imports", "_instance", "_port", "_store", "_view")
+
+    def __init__(
+        self, store: Store, companions: Companions, port: "HostPort", *, heap_bytes: int
+    ) -> None:
+        self._store = store
+        self._companions = companions
+        self._port = port
+        self._imports = ctypes.create_string_buffer(len(_BINDING_IMPORTS) * EXTERN_BYTES)
+        port.now(store, self._address(0))
+        self._instance = store.instantiate(companions.kernel, self._address(0), 1)
+        for slot, name in enumerate((b"memory", b"now", b"wait_for")):
+            self._instance.export_into(name, self._address(slot))
+        self._view = store.memory_view(self._instance.export(b"memory"))
+        end = min(KERNEL_BYTES, _HEAP + heap_bytes) & ~7
+        _BOOK.pack_into(self._view, _COUNT, 0, _HEAP, end)
+
+    def close(self) -> None:
+        """Give up the view. It has to happen before the store is closed."""
+        self._view.release()
+
+    async def stub(self, number: int) -> Binding:
+        """Instantiate the stub of a guest, which is known to the host by a number."""
+        return Binding(self, number, await instantiate(self._store, self._companions.stub, 0, ()))
+
+    async def bind(self, stub: Instance, memory: Extern, number: int) -> None:
+        """Instantiate the binding of a guest; see `Binding.bind`."""
+        ctypes.memmove(self._address(3), memory.address, EXTERN_BYTES)
+        self._store.constant_i32(number, self._address(4))
+        stub.export_into(b"table", self._address(5))
+        await instantiate(
+            self._store, self._companions.binding, self._address(0), _BINDING_IMPORTS
+        )
+
+    def arm(self) -> None:
+        """Let the guests wait for the host. Nothing can be instantiated in the store after that."""
+        self._store.set_table(self._instance.export(b"wait"), 0, self._port.wait(self._store))
+
+    def place(self, block: OpenBlock) -> int:
+        """Open a block and give its handle.
+
+        Raises:
+            LimitExceeded: There is no room for it.
+        """
+        count, start, end = _BOOK.unpack_from(self._view, _COUNT)
+        size = len(block.data)
+        if count >= HANDLES_MAX:
+            raise LimitExceeded("open_blocks", HANDLES_MAX)
+        if size > end - start:
+            raise LimitExceeded("memory", end - _HEAP, how=_HOW)
+        self._view[start : start + size] = block.data
+        handle = count + 1
+        _ENTRY.pack_into(self._view, _TABLE + handle * 16, start, size, block.codec)
+        _BOOK.pack_into(self._view, _COUNT, handle, (start + size + 7) & ~7, end)
+        return handle
+
+    def block(self, handle: int) -> OpenBlock | None:
+        """Give a copy of an open block, or None where the handle is of no block."""
+        count = _BOOK.unpack_from(self._view, _COUNT)[0]
+        if not 0 < handle <= count:
+            return None
+        start, size, codec = _ENTRY.unpack_from(self._view, _TABLE + handle * 16)
+        return OpenBlock(codec, bytes(self._view[start : start + size]))
+
+    def request(self) -> tuple[int, ...]:
+        """Give the eight words of the request that a binding left."""
+        return _WORDS.unpack_from(self._view, 0)
+
+    def reply(self, *words: int) -> None:
+        """Write words for the binding that asked."""
+        struct.pack_into(f"<{len(words)}Q", self._view, _REPLY, *words)
+
+    def reply_bytes(self, data: bytes) -> None:
+        """Leave bytes, a CID or a digest, for the binding that asked."""
+        assert len(data) <= CID_BYTES_MAX
+        self._view[_HOST_BYTES : _HOST_BYTES + len(data)] = data
+        self.reply(len(data))
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """Copy bytes of the heap."""
+        return bytes(self._view[address : address + size])
+
+    def guest_cid(self, size: int) -> bytes:
+        """Give the bytes at which the guest said that a CID begins."""
+        return bytes(self._view[_GUEST_CID : _GUEST_CID + size])
+
+    def guest_name(self, size: int) -> bytes:
+        """Give the name that the guest passed."""
+        return bytes(self._view[_GUEST_NAME : _GUEST_NAME + size])
+
+    def guest_handles(self, count: int) -> tuple[int, ...]:
+        """Give the block handles that the guest passed."""
+        return struct.unpack_from(f"<{count}I", self._view, _GUEST_HANDLES)
+
+    def guest_message(self, size: int) -> str:
+        """Give the text that the guest passed; what is not UTF-8 in it is replaced."""
+        message = bytes(self._view[_GUEST_MESSAGE : _GUEST_MESSAGE + size])
+        return message.decode("utf-8", "replace")
+
+    def _address(self, slot: int) -> int:
+        return ctypes.addressof(self._imports) + slot * EXTERN_BYTES
+
+
+_HOW: Final = "raise it with --memory BYTES or memory=BYTES"

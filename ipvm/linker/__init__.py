@@ -1,0 +1,26 @@
+"""From a root CID to live instances: gather the closure, check every link, instantiate in order."""
+
+from ipvm.linker.conditions import ImportMismatch, NotCode, SignatureMismatch, UnsatisfiedImport
+from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
+from ipvm.linker.planner import Planner
+from ipvm.linker.program import START_EXPORT, LinkedStore, Program
+from ipvm.linker.resolve import plan, survey
+
+__all__ = [
+    "START_EXPORT",
+    "Export",
+    "ImportMismatch",
+    "LinkPlan",
+    "LinkedStore",
+    "NotCode",
+    "PlanNode",
+    "Planner",
+    "Program",
+    "SignatureMismatch",
+    "Survey",
+    "SurveyNode",
+    "UnsatisfiedImport",
+    "Wire",
+    "plan",
+    "survey",
+]
