@@ -44,8 +44,17 @@ DOC_BYTES_MAX: Final = 4096
 DESCRIPTION_BYTES_MAX: Final = 1024 * 1024
 """Largest `ipvm.toml`, in bytes."""
 
-DESCRIPTION_KEY_PARTS_MAX: Final = 16
+DESCRIPTION_KEY_PARTS_MAX: Final = 64
 """Parts of one dotted key in `ipvm.toml`: reading it takes time quadratic in them."""
+
+TARGET_BYTES_MAX: Final = 4096
+"""Longest text that names a function to run: a path, or a CID."""
+
+STORE_COMMIT_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bytes of blocks after which the store ends a commit; more blocks go into the next one."""
+
+STORE_PROCESSES_MAX: Final = 1024
+"""Processes that can read one store at the same time."""
 
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
@@ -90,6 +99,9 @@ class Limits:
 
     function_bytes_max: int = 512 * 1024
     """Bytes of the body of one function: compiling one costs up to quadratic memory."""
+
+    fetches_max: int = 64
+    """Blocks that one caller fetches at the same time."""
 
     store_map_bytes: int = 1024 * 1024 * 1024 * 1024
     """Address space that the store reserves at first. It is sparse, and grows when it must."""
