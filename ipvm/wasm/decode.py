@@ -1,4 +1,4 @@
-"""Decode types and skip constant expressions.
+"""Decode types.
 
 Types of garbage collection, of stack switching and typed references are walked, so that what comes
 behind them is read right, and kept only as far as an import or an export can show them: a type that
@@ -223,7 +223,8 @@ def _bounds(reader: Reader, *, flags_known: int) -> Bounds:
     flags = reader.byte()
     if flags & ~flags_known:
         reader.fail(f"unknown flags 0x{flags:02x} of bounds", start)
-    bits = 64 if flags & _IS_64 else 32
+    is_64 = bool(flags & _IS_64)
+    bits = 64 if is_64 else 32
     minimum = reader.unsigned(bits)
     maximum = reader.unsigned(bits) if flags & _HAS_MAXIMUM else None
     if maximum is not None and maximum < minimum:
@@ -231,7 +232,7 @@ def _bounds(reader: Reader, *, flags_known: int) -> Bounds:
     return Bounds(
         minimum=minimum,
         maximum=maximum,
-        is_64=bits == 64,  # noqa: PLR2004 - bits of an address
+        is_64=is_64,
         shared=bool(flags & _IS_SHARED),
         page_bytes=_page_bytes(reader) if flags & _HAS_PAGE_SIZE else PAGE_BYTES,
     )

@@ -22,7 +22,7 @@ _SUBSECTIONS_MAX: Final = 256
 
 @final
 class FunctionNames:
-    """Names of functions by index. It is read at the first question, and keeps its section only."""
+    """Names of functions by index. Of the module only the name section is kept, and read lazily."""
 
     __slots__ = ("_exported", "_functions", "_places", "_section")
 

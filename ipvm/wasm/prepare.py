@@ -3,7 +3,8 @@
 The engine prints the module name of each frame of a backtrace, so that name becomes the CID: only
 one section may say it, and it says it first. The engine runs a start function while it
 instantiates, where nothing can be waited for, so the start becomes an export that is called right
-after. All other bytes stay as they are; code moves as a whole if the sections before it grow.
+after. All other bytes stay as they are. Code may move, as a whole, so an offset that the engine
+reports is off by the distance between the two code sections.
 """
 
 from typing import Final

@@ -85,7 +85,7 @@ class Reader:
     def finish(self) -> None:
         """Refuse whatever is left."""
         if self.offset != self.end:
-            self.fail(f"{self.end - self.offset} bytes too many")
+            self.fail("unused bytes at the end")
 
     def byte(self) -> int:
         """Read one byte."""

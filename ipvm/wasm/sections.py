@@ -42,7 +42,7 @@ _CONTINUED: Final = 0x80
 
 @dataclass(slots=True, kw_only=True)
 class Outside:
-    """What is known so far. Each list from `functions` on is an index space, imports first."""
+    """What is known so far. From `types` to `tags` it is index spaces, imports first."""
 
     limits: Limits
     imports: list[Import] = field(default_factory=list)
@@ -221,7 +221,7 @@ def _code_section(reader: Reader, outside: Outside) -> None:
             offset = reader.offset
         else:
             offset += 1
-        if size > largest:  # noqa: PLR1730 - three times as fast as max()
+        if size > largest:  # noqa: PLR1730 - max() would take most of the time
             largest = size
         offset += size
     reader.offset = min(offset, end)

@@ -27,7 +27,12 @@ CASES = [
         21,
         "the start section comes too late, or a second",
     ),
-    ("bytes behind the last type", b"\x01\x05\x01\x60\x00\x00\x00", 14, "1 bytes too many in the"),
+    (
+        "bytes behind the last type",
+        b"\x01\x05\x01\x60\x00\x00\x00",
+        14,
+        "unused bytes at the end in the type",
+    ),
     ("a custom section without a name", b"\x00\x00", 10, "unexpected end in the custom section"),
     # counts
     ("2^31 types", b"\x01\x09\x80\x80\x80\x80\x08\x60\x00\x00\x00", 10, "do not fit the 4 bytes"),
