@@ -1,0 +1,47 @@
+"""The records of the spec and the values in them: pure, frozen, with one encoding each."""
+
+from ipvm.model.conversion import InvalidRecord
+from ipvm.model.records import (
+    Failure,
+    FailureKind,
+    Invocation,
+    Links,
+    Manifest,
+    Outcome,
+    Profile,
+    Receipt,
+    Signature,
+    Type,
+)
+from ipvm.model.values import (
+    InvalidResult,
+    WasmType,
+    arguments,
+    from_record,
+    from_result,
+    result,
+    to_argument,
+    wasm_type,
+)
+
+__all__ = [
+    "Failure",
+    "FailureKind",
+    "InvalidRecord",
+    "InvalidResult",
+    "Invocation",
+    "Links",
+    "Manifest",
+    "Outcome",
+    "Profile",
+    "Receipt",
+    "Signature",
+    "Type",
+    "WasmType",
+    "arguments",
+    "from_record",
+    "from_result",
+    "result",
+    "to_argument",
+    "wasm_type",
+]

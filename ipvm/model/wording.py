@@ -1,0 +1,57 @@
+"""Say what a value is, in the words of the spec rather than of Python.
+
+Text that comes from outside is shown escaped and shortened, so that a hostile name can neither fill
+nor rewrite the terminal on which the message ends up.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+from ipvm.ipld import Cid
+
+__all__ = ["noun", "quoted", "suggestion"]
+
+_SHOWN_CHARACTERS_MAX: Final = 80
+
+_NOUNS: Final[tuple[tuple[type, str], ...]] = (
+    (type(None), "null"),
+    (bool, "a boolean"),  # before int, which it is one of
+    (int, "an integer"),
+    (float, "a float"),
+    (str, "a string"),
+    (bytes, "bytes"),
+    (Cid, "a link"),
+    (list, "a list"),
+    (dict, "a map"),
+)
+
+
+def quoted(text: str) -> str:
+    """The text between double quotes: escaped where it is not printable, shortened where long."""
+    shown = text[:_SHOWN_CHARACTERS_MAX]
+    body = "".join(_escaped(character) for character in shown)
+    return f'"{body}…"' if len(text) > len(shown) else f'"{body}"'
+
+
+def noun(value: object) -> str:
+    """What the value is: `a string`, `a link`, and the name of its class for a foreign one."""
+    for kind, word in _NOUNS:
+        if isinstance(value, kind):
+            return word
+    return f"an object of class {type(value).__name__}"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` (did you mean "code"?)` when a known name is close, else nothing."""
+    # Longer text is no slip of the pen, and comparing it takes quadratic time.
+    near = difflib.get_close_matches(name[:_SHOWN_CHARACTERS_MAX], known, n=1)
+    return f" (did you mean {quoted(near[0])}?)" if near else ""
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
