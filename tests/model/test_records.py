@@ -168,7 +168,7 @@ def test_a_signature_prints_as_types() -> None:
 
 def test_a_record_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        POLY.code = MATH  # type: ignore[misc] -- which is what mypy says too
+        POLY.code = MATH  # type: ignore[misc]
 
 
 def test_a_raw_block_is_no_record() -> None:
