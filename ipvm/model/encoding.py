@@ -5,11 +5,13 @@ out. So `from_block(block).to_block()` is that block again, and the CID of a rec
 the record itself, wherever it came from.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final, Self, cast
 
 import msgspec
+from msgspec import NODEFAULT
 
 from ipvm.ipld import DAG_CBOR, DAG_JSON, Block, Value
 from ipvm.model.conversion import InvalidRecord, convert, joined
@@ -39,10 +41,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def to_value(self) -> dict[str, Value]:
         """The same as plain IPLD, without the fields that say nothing."""
         value: dict[str, Value] = {}
-        for field in msgspec.structs.fields(self):
-            item: object = getattr(self, field.name)
-            if field.required or item != _default(field):
-                value[field.name] = _plain(item)
+        for name, default in _defaults(type(self)):
+            item: object = getattr(self, name)
+            if item != default:
+                value[name] = _plain(item)
         return value
 
 
@@ -122,10 +124,16 @@ def _plain(item: object) -> Value:
     return cast("Value", item)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> object:
-    if field.default_factory is msgspec.NODEFAULT:
-        return field.default
-    return field.default_factory()
+@functools.cache
+def _defaults(part: type[Part]) -> tuple[tuple[str, object], ...]:
+    """The fields and what each is where it says nothing; of a required one, no value is that."""
+    return tuple(
+        (
+            field.name,
+            field.default if field.default_factory is NODEFAULT else field.default_factory(),
+        )
+        for field in msgspec.structs.fields(part)
+    )
 
 
 def _surplus(value: object, part: object) -> Iterator[str]:

@@ -56,10 +56,10 @@ def arguments(signature: Signature, values: Sequence[object], *, name: str) -> l
         types = f" ({', '.join(params)})" if params else ""
         takes = _counted(len(params), "argument")
         raise InvalidArguments(f"{shown} takes {takes}{types}, got {len(values)}")
-    return [
-        to_argument(value, type_, path=f"argument {number}")
-        for number, (value, type_) in enumerate(zip(values, params, strict=True), 1)
-    ]
+    try:
+        return _forms(values, params)
+    except Misfit as misfit:
+        raise InvalidArguments(misfit.described("argument")) from misfit
 
 
 def to_argument(value: object, type_: Type, *, path: str) -> Value:
@@ -86,19 +86,15 @@ def result(signature: Signature, values: Sequence[object]) -> Value:
         The one result as it is, null for none, and a list for more than one.
 
     Raises:
-        InvalidResult: The values do not fit the signature.
+        InvalidResult: The values do not fit the signature. The message counts results from one.
     """
     types = signature.results
     if len(values) != len(types):
         raise InvalidResult(f"expected {_counted(len(types), 'result')}, got {len(values)}")
-    found: list[Value] = []
-    for number, (value, type_) in enumerate(zip(values, types, strict=True), 1):
-        try:
-            found.append(form(value, type_))
-        except Misfit as misfit:
-            path = "result" if len(types) == 1 else f"result {number}"
-            raise InvalidResult(misfit.described(path)) from misfit
-    return _as_one(found)
+    try:
+        return _as_one(_forms(values, types))
+    except Misfit as misfit:
+        raise InvalidResult(misfit.described("result")) from misfit
 
 
 def from_record(value: Value, type_: Type) -> Value:
@@ -126,6 +122,17 @@ def from_result(signature: Signature, value: Value) -> Value:
 def wasm_type(type_: Type) -> WasmType:
     """What a value of the type is to the module: a number, or a block handle in an `i32`."""
     return _WASM_TYPES.get(type_, "i32")
+
+
+def _forms(values: Sequence[object], types: Sequence[Type]) -> list[Value]:
+    found: list[Value] = []
+    for number, (value, type_) in enumerate(zip(values, types, strict=True), 1):
+        try:
+            found.append(form(value, type_))
+        except Misfit as misfit:
+            misfit.steps.append(f" {number}")
+            raise
+    return found
 
 
 def _as_one(values: list[Value]) -> Value:

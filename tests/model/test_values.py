@@ -293,7 +293,7 @@ def test_a_result_that_is_no_number_comes_back_as_a_float() -> None:
     [
         (("f64",), [], "expected 1 result, got 0"),
         ((), [1], "expected no results, got 1"),
-        (("string",), [b""], "result: expected string, got bytes"),
+        (("string",), [b""], "result 1: expected string, got bytes"),
         (("i32", "ipld"), [1, [{1}]], "result 2[0]: expected a value of IPLD"),
     ],
 )
