@@ -1,3 +1,109 @@
-"""Publish, link and call WebAssembly functions by CID."""
+"""ipvm runs WebAssembly functions by their content identifiers.
+
+```python
+async with ipvm.open() as rt:
+    poly = await rt.load("bafy…")
+    value = await poly.eval([1.0, 2.0, 3.0], 2.0)
+```
+
+`ipvm.sync` is the same for programs without trio. Everything else that is public is listed here, and
+is imported when it is first used, so that `import ipvm` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ipvm import sync
+    from ipvm.errors import (
+        Denied,
+        GuestError,
+        GuestFrame,
+        InvalidArguments,
+        InvalidData,
+        IpvmError,
+        LimitExceeded,
+        LinkError,
+        NotFound,
+        Refused,
+        Unavailable,
+    )
+    from ipvm.exchange import Source, StoreSource
+    from ipvm.ipld import Block, Cid, Value
+    from ipvm.limits import Limits
+    from ipvm.model import Manifest, Signature
+    from ipvm.node import Node, open_node as open  # noqa: A004 - `ipvm.open()` is how it is called
+    from ipvm.runtime import Function, Program, Receipt
+    from ipvm.store import Blockstore
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Block",
+    "Blockstore",
+    "Cid",
+    "Denied",
+    "Function",
+    "GuestError",
+    "GuestFrame",
+    "InvalidArguments",
+    "InvalidData",
+    "IpvmError",
+    "LimitExceeded",
+    "Limits",
+    "LinkError",
+    "Manifest",
+    "Node",
+    "NotFound",
+    "Program",
+    "Receipt",
+    "Refused",
+    "Signature",
+    "Source",
+    "StoreSource",
+    "Unavailable",
+    "Value",
+    "open",
+    "sync",
+]
+
+_HOMES: Final = {
+    "ipvm.errors": [
+        "Denied",
+        "GuestError",
+        "GuestFrame",
+        "InvalidArguments",
+        "InvalidData",
+        "IpvmError",
+        "LimitExceeded",
+        "LinkError",
+        "NotFound",
+        "Refused",
+        "Unavailable",
+    ],
+    "ipvm.exchange": ["Source", "StoreSource"],
+    "ipvm.ipld": ["Block", "Cid", "Value"],
+    "ipvm.limits": ["Limits"],
+    "ipvm.model": ["Manifest", "Signature"],
+    "ipvm.node": ["Node"],
+    "ipvm.runtime": ["Function", "Program", "Receipt"],
+    "ipvm.store": ["Blockstore"],
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "sync":
+        return import_module("ipvm.sync")
+    if name == "open":
+        found: object = import_module("ipvm.node").open_node
+    elif name in _HOME_OF:
+        found = getattr(import_module(_HOME_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'ipvm' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

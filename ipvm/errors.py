@@ -10,10 +10,11 @@ with blocks), so that this module knows no type of theirs.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 __all__ = [
     "Denied",
+    "FailureKind",
     "GuestError",
     "GuestFrame",
     "InvalidArguments",
@@ -77,7 +78,7 @@ class LimitExceeded(Refused):
     """
 
     def __init__(
-        self, limit: str, maximum: int | float, *, found: int | float | None = None, how: str = ""
+        self, limit: str, maximum: float, *, found: float | None = None, how: str = ""
     ) -> None:
         self.limit = limit
         self.maximum = maximum
@@ -101,11 +102,16 @@ class GuestFrame:
     """Name of the function, or its index where the module does not name it."""
     module: str
     """CID of the code."""
-    offset: int
-    """Byte of the module where the frame stands."""
+    linked_as: tuple[str, ...]
+    """CIDs of the manifests of the program that have this code."""
 
     def __str__(self) -> str:
-        return f"{self.function} at {self.module}+{self.offset:#x}"
+        manifests = f" of {' or '.join(self.linked_as)}" if self.linked_as else ""
+        return f"{self.function} in {self.module}{manifests}"
+
+
+FailureKind: TypeAlias = Literal["trap", "abort", "out-of-fuel", "invalid-result"]
+"""How a guest may end without a result."""
 
 
 class GuestError(IpvmError):
@@ -122,7 +128,7 @@ class GuestError(IpvmError):
 
     def __init__(
         self,
-        kind: str,
+        kind: FailureKind,
         detail: str,
         *,
         code: int | None = None,
@@ -133,5 +139,5 @@ class GuestError(IpvmError):
         self.detail = detail
         self.frames = frames
         number = "" if code is None else f" with code {code}"
-        trace = "".join(f"\n  in {frame}" for frame in frames)
+        trace = "".join(f"\n  at {frame}" for frame in frames)
         super().__init__(f"the function ended by {kind}{number}: {detail}{trace}")

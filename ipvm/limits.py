@@ -59,6 +59,9 @@ STORE_PROCESSES_MAX: Final = 1024
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
 
+READS_INLINE_MAX: Final = 1000
+"""Reads that a receipt lists itself; more stand in a block of their own."""
+
 MESSAGE_BYTES_MAX: Final = 65_536
 """Longest message of `ipvm.log` and `ipvm.abort`, in bytes."""
 
@@ -102,6 +105,9 @@ class Limits:
 
     fetches_max: int = 64
     """Blocks that one caller fetches at the same time."""
+
+    folder_depth_max: int = 100
+    """Folders that import each other in a chain when a function is published from the disk."""
 
     store_map_bytes: int = 1024 * 1024 * 1024 * 1024
     """Address space that the store reserves at first. It is sparse, and grows when it must."""

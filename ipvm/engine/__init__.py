@@ -1,5 +1,6 @@
 """wasmtime, alone behind one adapter: engines, stores, compiled modules, and calls on fibers."""
 
+from ipvm.engine import selftest
 from ipvm.engine.call import CallShape, call
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.hostport import HostPort, host_port_for
@@ -14,9 +15,9 @@ from ipvm.engine.module import (
 )
 from ipvm.engine.profile import (
     PROFILES,
+    WASM_STACK_BYTES,
     WASMTIME_MAJOR,
     Engine,
-    Profile,
     engine_for,
     wasmtime_version,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "PROFILES",
     "STACK_OVERFLOW",
     "WASMTIME_MAJOR",
+    "WASM_STACK_BYTES",
     "CallShape",
     "CompiledModule",
     "Engine",
@@ -40,7 +42,6 @@ __all__ = [
     "Instance",
     "InvalidText",
     "NotCompiled",
-    "Profile",
     "Store",
     "StoreBounds",
     "Trap",
@@ -50,6 +51,7 @@ __all__ = [
     "engine_for",
     "host_port_for",
     "instantiate",
+    "selftest",
     "text_to_module",
     "wasmtime_version",
 ]

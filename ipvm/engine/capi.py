@@ -47,6 +47,8 @@ VAL_PAYLOAD: Final = 8
 EXTERN_BYTES: Final = 32
 """Size of `wasmtime_extern_t`: a kind byte, then a union at `EXTERN_PAYLOAD`."""
 EXTERN_PAYLOAD: Final = 8
+FUNC_BYTES: Final = 16
+"""Size of `wasmtime_func_t`."""
 INSTANCE_BYTES: Final = ctypes.sizeof(_bindings.wasmtime_instance_t)
 
 KIND_I32: Final = 0
@@ -162,12 +164,8 @@ linker_define_async_func = _quick(
     c_void_p,
     c_void_p,
 )
-table_set = _quick(
-    "wasmtime_table_set", c_void_p, c_void_p, c_void_p, c_uint64, c_void_p
-)
-global_new = _quick(
-    "wasmtime_global_new", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p
-)
+table_set = _quick("wasmtime_table_set", c_void_p, c_void_p, c_void_p, c_uint64, c_void_p)
+global_new = _quick("wasmtime_global_new", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
 memory_data = _quick("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = _quick("wasmtime_caller_context", c_void_p, c_void_p)

@@ -5,7 +5,6 @@ context. Both callbacks run on the stack of a guest's fiber, below frames of was
 exception may cross, so everything is caught here and given to the store.
 """
 
-import ctypes
 import functools
 from ctypes import c_int32, c_uint8, c_uint64
 from typing import Final
@@ -14,8 +13,9 @@ import trio
 import wasmtime
 
 from ipvm.engine import capi
-from ipvm.engine.profile import Engine, Profile, engine_for
+from ipvm.engine.profile import Engine, engine_for
 from ipvm.engine.store import Extern, PendingCall, Store, stores_by_context
+from ipvm.model import Profile
 
 __all__ = ["HostPort", "host_port_for"]
 

@@ -4,7 +4,6 @@ Compiling runs on another thread, with the GIL released, and the module that com
 instantiated in any store of its engine, from any thread.
 """
 
-import ctypes
 from typing import TYPE_CHECKING
 
 import trio
@@ -37,7 +36,7 @@ class InvalidText(InvalidData):
 class CompiledModule:
     """Machine code of one module for one engine."""
 
-    __slots__ = ("_module", "address")
+    __slots__ = ("__weakref__", "_module", "address")
 
     def __init__(self, module: wasmtime.Module) -> None:
         self._module = module

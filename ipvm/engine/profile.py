@@ -11,15 +11,22 @@ import faulthandler
 import functools
 import sys
 from importlib import metadata
-from typing import Final, Literal
+from typing import Final
 
 import wasmtime
 
 from ipvm.engine import capi
+from ipvm.model import Profile
 
-__all__ = ["PROFILES", "WASMTIME_MAJOR", "Engine", "Profile", "engine_for", "wasmtime_version"]
+__all__ = [
+    "PROFILES",
+    "WASMTIME_MAJOR",
+    "WASM_STACK_BYTES",
+    "Engine",
+    "engine_for",
+    "wasmtime_version",
+]
 
-Profile = Literal["deterministic", "fast"]
 PROFILES: Final[tuple[Profile, ...]] = ("deterministic", "fast")
 
 WASMTIME_MAJOR: Final = 50

@@ -89,7 +89,9 @@ class Instance:
             KeyError: There is no such export. The linker has checked names before; meeting it is
                 a bug.
         """
-        found = capi.instance_export_get(self._store.context, self.address, name, len(name), address)
+        found = capi.instance_export_get(
+            self._store.context, self.address, name, len(name), address
+        )
         if not found:
             raise KeyError(name)
 
@@ -225,7 +227,9 @@ class Store:
     def set_table(self, table: Extern, index: int, function: Extern) -> None:
         """Put a function into a table."""
         value = _value(capi.KIND_FUNCREF, 0)
-        ctypes.memmove(ctypes.addressof(value) + capi.VAL_PAYLOAD, function.payload, 16)
+        ctypes.memmove(
+            ctypes.addressof(value) + capi.VAL_PAYLOAD, function.payload, capi.FUNC_BYTES
+        )
         error = capi.table_set(self.context, table.payload, index, ctypes.addressof(value))
         self._raise(error, None)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
-from wasmtime import _bindings, _ffi
+from wasmtime import _ffi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,9 @@ class Frame:
     module: str
     function_index: int
     function: str | None
-    offset: int
 
 
-class Trap(Exception):  # noqa: N818 - the field's own word
+class Trap(Exception):
     """Guest code trapped.
 
     Attributes:
@@ -48,7 +47,7 @@ class Trap(Exception):  # noqa: N818 - the field's own word
         self.frames = tuple(frames)
 
 
-class EngineFault(Exception):  # noqa: N818 - the name of a condition
+class EngineFault(Exception):
     """wasmtime refused an operation; the message is its own."""
 
 
@@ -78,5 +77,4 @@ def _read_frame(frame: wasmtime.Frame) -> Frame:
         module=frame.module_name or "",
         function_index=frame.func_index,
         function=frame.func_name,
-        offset=frame.module_offset,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipvm.errors import InvalidData, LimitExceeded
-from ipvm.ipld import DAG_PB, RAW, Block, Cid
+from ipvm.ipld import DAG_PB, RAW, Block, Cid, Value
 
 __all__ = ["CHUNK_BYTES", "FileGathering", "InvalidFile", "file_blocks"]
 
@@ -24,6 +24,11 @@ NODES_MAX: Final = 65_536
 
 _TYPE_RAW: Final = 0
 _TYPE_FILE: Final = 2
+# Fields of the protobuf message, as field number << 3 | wire type.
+_TYPE_FIELD: Final = 0x08
+_DATA_FIELD: Final = 0x12
+_WIRE_BYTES: Final = 2
+_LOW_BITS: Final = 0x7F
 
 
 class InvalidFile(InvalidData):
@@ -119,7 +124,7 @@ def _parent(children: list[_Written]) -> tuple[Block, _Written]:
     size = sum(child.file_bytes for child in children)
     meta = b"\x08\x02" + b"\x18" + _varint(size)
     meta += b"".join(b"\x20" + _varint(child.file_bytes) for child in children)
-    links: list[dict[str, object]] = [
+    links: list[Value] = [
         {"Hash": child.cid, "Name": "", "Tsize": child.dag_bytes} for child in children
     ]
     block = Block.encode({"Data": meta, "Links": links}, codec=DAG_PB)
@@ -163,12 +168,12 @@ def _read_meta(meta: bytes, cid: Cid) -> tuple[int, bytes]:
             tag, at = _read_varint(meta, at)
             if tag & 7 == 0:
                 value, at = _read_varint(meta, at)
-                kind = value if tag == 0x08 else kind
-            elif tag & 7 == 2:
+                kind = value if tag == _TYPE_FIELD else kind
+            elif tag & 7 == _WIRE_BYTES:
                 size, at = _read_varint(meta, at)
                 if at + size > len(meta):
                     raise InvalidFile(f"{cid}: the UnixFS data is cut off")
-                data = meta[at : at + size] if tag == 0x12 else data
+                data = meta[at : at + size] if tag == _DATA_FIELD else data
                 at += size
             else:
                 raise InvalidFile(f"{cid}: the UnixFS data has an unknown field")
@@ -182,16 +187,16 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     for shift in range(0, 70, 7):
         byte = data[at]
         at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
+        value |= (byte & _LOW_BITS) << shift
+        if byte <= _LOW_BITS:
             return value, at
     raise InvalidFile("a number in the UnixFS data does not end")
 
 
 def _varint(value: int) -> bytes:
     out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+    while value > _LOW_BITS:
+        out.append(value & _LOW_BITS | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)

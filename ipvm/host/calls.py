@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipvm.host.error_number import ErrorNumber
-from ipvm.wasm import FuncType
+from ipvm.wasm import I32, FuncType, ValType
 
 __all__ = ["HOST_CALLS", "HOST_MODULES", "HostCall", "Parameter", "host_call"]
 
@@ -42,7 +42,7 @@ class HostCall:
     @property
     def type(self) -> FuncType:
         """The wasm type. Each host call returns an error number."""
-        return FuncType(params=tuple(p.type for p in self.parameters), results=("i32",))
+        return FuncType(params=tuple(ValType(p.type) for p in self.parameters), results=(I32,))
 
 
 def _out(doc: str) -> Parameter:

@@ -9,10 +9,11 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from ipvm.engine import CompiledModule, Profile, compile_now, engine_for, text_to_module
+from ipvm.engine import CompiledModule, compile_now, engine_for, text_to_module
 from ipvm.host.calls import HOST_CALLS, HostCall
+from ipvm.model import Profile
 
-__all__ = ["Companions", "companions_for", "companion_bytes", "export_name"]
+__all__ = ["Companions", "companion_bytes", "companions_for", "export_name"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ipvm.engine import EXTERN_BYTES, Extern, Instance, Store, instantiate
 from ipvm.errors import LimitExceeded
 from ipvm.host.calls import HostCall
 from ipvm.host.companions import Companions, export_name
-from ipvm.limits import CID_BYTES_MAX
+from ipvm.limits import CID_BYTES_MAX, MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
     from ipvm.engine import HostPort
@@ -112,9 +112,7 @@ class Kernel:
         ctypes.memmove(self._address(3), memory.address, EXTERN_BYTES)
         self._store.constant_i32(number, self._address(4))
         stub.export_into(b"table", self._address(5))
-        await instantiate(
-            self._store, self._companions.binding, self._address(0), _BINDING_IMPORTS
-        )
+        await instantiate(self._store, self._companions.binding, self._address(0), _BINDING_IMPORTS)
 
     def arm(self) -> None:
         """Let the guests wait for the host. Nothing can be instantiated in the store after that."""
@@ -133,7 +131,7 @@ class Kernel:
         if size > end - start:
             raise LimitExceeded("memory", end - _HEAP, how=_HOW)
         self._view[start : start + size] = block.data
-        handle = count + 1
+        handle: int = count + 1
         _ENTRY.pack_into(self._view, _TABLE + handle * 16, start, size, block.codec)
         _BOOK.pack_into(self._view, _COUNT, handle, (start + size + 7) & ~7, end)
         return handle
@@ -179,7 +177,8 @@ class Kernel:
     def guest_message(self, size: int) -> str:
         """Give the text that the guest passed; what is not UTF-8 in it is replaced."""
         message = bytes(self._view[_GUEST_MESSAGE : _GUEST_MESSAGE + size])
-        return message.decode("utf-8", "replace")
+        replaced = message.decode("utf-8", "replace").encode()
+        return replaced[:MESSAGE_BYTES_MAX].decode("utf-8", "ignore")
 
     def _address(self, slot: int) -> int:
         return ctypes.addressof(self._imports) + slot * EXTERN_BYTES

@@ -27,7 +27,7 @@ from ipvm.errors import (
 from ipvm.host.calls import host_call
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
-from ipvm.ipld import Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
+from ipvm.ipld import CODECS, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
 from ipvm.limits import DIGEST_BYTES_MIN
 
 __all__ = ["EXIT_NUMBERS", "CallOutcome", "Services", "Syscalls"]
@@ -36,6 +36,7 @@ EXIT_NUMBERS: Final = {"ok": 0, "abort": 1, "trap": 2, "out-of-fuel": 3, "invali
 """How a call ended, as `ipvm.call` tells its caller."""
 
 FUEL_UNCOUNTED: Final = 2**64 - 1
+_CODECS: Final = frozenset(CODECS.values())
 _HASH_INLINE_BYTES: Final = 256 * 1024
 
 
@@ -118,10 +119,12 @@ class Syscalls:
     def _check(self, words: tuple[int, ...]) -> int:
         codec, address, size = words[:3]
         self._charge("ipld", "block_create", size)
+        if codec not in _CODECS:
+            return ErrorNumber.ILLEGAL_CODEC
         try:
             check(self._kernel.bytes_at(address, size), codec)
-        except InvalidEncoding as error:
-            return ErrorNumber.ILLEGAL_CODEC if error.unknown else ErrorNumber.SERIALIZATION
+        except InvalidEncoding:
+            return ErrorNumber.SERIALIZATION
         return ErrorNumber.OK
 
     def _log(self, words: tuple[int, ...]) -> int:
@@ -162,7 +165,7 @@ class Syscalls:
         digest = hash_digest(opened.data, hash_code)
         if not DIGEST_BYTES_MIN <= digest_size <= len(digest):
             return ErrorNumber.ILLEGAL_CID
-        cid = Cid.from_digest(digest[:digest_size], codec=opened.codec, hash_code=hash_code)
+        cid = Cid(digest[:digest_size], codec=opened.codec, hash_code=hash_code)
         await self._services.keep(Block(cid, opened.data))
         self._kernel.reply_bytes(bytes(cid))
         return ErrorNumber.OK

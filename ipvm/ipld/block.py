@@ -78,8 +78,8 @@ class Block:
         """
         _check_size(data)
         block = cls.__new__(cls)
-        block._cid = Cid.of(data, codec=codec, hash_code=hash_code)
-        block._data = data
+        block._cid = Cid.of(data, codec=codec, hash_code=hash_code)  # noqa: SLF001 -- hashed once:
+        block._data = data  # noqa: SLF001 -- the constructor would do it again
         return block
 
     @classmethod

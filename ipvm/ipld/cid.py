@@ -10,7 +10,14 @@ from typing import Final, Self, final
 
 from ipvm.errors import InvalidData
 from ipvm.ipld import multibase, varint
-from ipvm.ipld.multihash import IDENTITY, SHA2_256, digest_bytes, hash_digest, hash_name
+from ipvm.ipld.multihash import (
+    BLAKE3,
+    IDENTITY,
+    SHA2_256,
+    digest_bytes,
+    hash_digest,
+    hash_name,
+)
 from ipvm.limits import CID_BYTES_MAX, DIGEST_BYTES_MAX, DIGEST_BYTES_MIN
 
 __all__ = ["DAG_CBOR", "DAG_JSON", "DAG_PB", "RAW", "Cid", "InvalidCid"]
@@ -24,6 +31,13 @@ _V0_PREFIX: Final = bytes((SHA2_256, 32))
 _V0_BYTES: Final = 34
 _V0_LETTERS: Final = 46
 _V1_PREFIX: Final = b"\x01"
+
+_FAMILIAR: Final = {
+    bytes((1, codec, hash_code, 32)): (codec, hash_code, 32)
+    for codec in (RAW, DAG_PB, DAG_CBOR)
+    for hash_code in (SHA2_256, BLAKE3)
+}
+"""The heads that nearly all CIDs have, which are looked up instead of being taken apart."""
 
 _TEXT_LETTERS_MAX: Final = 1 + 8 * CID_BYTES_MAX
 """The longest CID in the base that takes most letters."""
@@ -118,7 +132,7 @@ class Cid:
             InvalidCid: There is none.
         """
         cid = cls.__new__(cls)
-        return cid, cid._adopt(data, offset)
+        return cid, cid._adopt(data, offset)  # noqa: SLF001 -- a constructor beside the one above
 
     @classmethod
     def of(cls, data: bytes, *, codec: int = RAW, hash_code: int = SHA2_256) -> Self:
@@ -194,30 +208,31 @@ class Cid:
 
 def _parse(data: bytes, offset: int) -> tuple[int, int, int, int]:
     """Read the head of the CID at an offset: codec, hash, start and end of the digest."""
-    if data.startswith(_V0_PREFIX, offset):
-        codec, position = DAG_PB, offset
+    familiar = _FAMILIAR.get(data[offset : offset + 4])
+    if familiar:
+        codec, hash_code, size, start = *familiar, offset + 4
     else:
-        codec, position = _read_codec(data, offset)
-    try:
-        hash_code, position = varint.read(data, position)
-        size, start = varint.read(data, position)
-    except varint.InvalidVarint as error:
-        raise InvalidCid(f"the multihash of a CID is malformed: {error}") from error
-    _check_digest(hash_code, size)
+        codec, hash_code, size, start = _parse_head(data, offset)
+        _check_digest(hash_code, size)
     end = start + size
     if end > len(data):
         raise InvalidCid(f"the digest of a CID is cut off: {len(data) - start} of {size} bytes")
     return codec, hash_code, start, end
 
 
-def _read_codec(data: bytes, offset: int) -> tuple[int, int]:
+def _parse_head(data: bytes, offset: int) -> tuple[int, int, int, int]:
     try:
-        version, position = varint.read(data, offset)
-        if version != 1:
-            raise InvalidCid(f"a CID has version 0 or 1, not {version}")
-        return varint.read(data, position)
+        codec, position = DAG_PB, offset
+        if not data.startswith(_V0_PREFIX, offset):
+            version, position = varint.read(data, offset)
+            if version != 1:
+                raise InvalidCid(f"a CID has version 0 or 1, not {version}")
+            codec, position = varint.read(data, position)
+        hash_code, position = varint.read(data, position)
+        size, start = varint.read(data, position)
     except varint.InvalidVarint as error:
         raise InvalidCid(f"the head of a CID is malformed: {error}") from error
+    return codec, hash_code, size, start
 
 
 def _check_digest(hash_code: int, size: int) -> None:

@@ -9,6 +9,8 @@ The package `dag-cbor` is the reference: the tests hold the bytes written here, 
 bytes read, equal to its own. It does not do the work because it takes 0.1 ms a link.
 """
 
+from math import isfinite
+from struct import Struct
 from typing import Final
 
 import cbor2
@@ -21,8 +23,12 @@ __all__ = ["check", "decode", "encode", "links"]
 
 _NAME: Final = "dag-cbor"
 
-_BYTES, _TEXT, _LIST, _MAP, _TAG, _DOUBLE = 0x40, 0x60, 0x80, 0xA0, 0xC0, 0xFB
-"""The first byte of an item. Below `_TAG`, its length is added."""
+_BYTES, _TEXT, _LIST, _MAP, _TAG = 0x40, 0x60, 0x80, 0xA0, 0xC0
+"""The first byte of an item of each kind, to which its argument is added: a value or a length."""
+
+_FALSE, _TRUE, _NULL, _DOUBLE = 0xF4, 0xF5, 0xF6, 0xFB
+
+_FLOAT: Final = Struct(">d")
 
 _LINK: Final = b"\xd8\x2a"
 _LINK_TAG: Final = 42
@@ -36,9 +42,10 @@ _SHORTEST: Final = (_SHORT, 1 << 8, 1 << 16, 1 << 32)
 
 def _leap(initial: int) -> int:
     """Tell how long an item is whose first byte says everything about it; else 0."""
-    if initial < _SHORT or 0x20 <= initial < 0x20 + _SHORT or initial in {0xF4, 0xF5, 0xF6}:
+    argument = initial & 0x1F
+    if initial in {_FALSE, _TRUE, _NULL} or (initial < _BYTES and argument < _SHORT):
         return 1
-    return 1 + initial - _BYTES if _BYTES <= initial < _BYTES + _SHORT else 0
+    return 1 + argument if _BYTES <= initial < _BYTES + _SHORT else 0
 
 
 _LEAPS: Final = tuple(_leap(initial) for initial in range(256))
@@ -174,9 +181,10 @@ def _text(data: bytes, position: int) -> int:
 
 
 def _double(data: bytes, position: int) -> int:
-    if data[position + 1] & 0x7F == 0x7F and data[position + 2] >= 0xF0:
+    end = position + 1 + _FLOAT.size
+    if end <= len(data) and not isfinite(_FLOAT.unpack_from(data, position + 1)[0]):
         raise _invalid("a float is not finite", position)
-    return position + 9
+    return end
 
 
 def _link(data: bytes, position: int, found: list[Cid]) -> int:

@@ -15,7 +15,9 @@ from ipvm.limits import IPLD_DEPTH_MAX
 
 __all__ = ["INT_MAX", "INT_MIN", "PLAIN", "InvalidEncoding", "Value", "check_number", "deeper"]
 
-Value: TypeAlias = "None | bool | int | float | str | bytes | Cid | list[Value] | dict[str, Value]"
+Value: TypeAlias = (
+    bool | int | float | str | bytes | Cid | list["Value"] | dict[str, "Value"] | None
+)
 """One value of the data model."""
 
 INT_MIN: Final = -(2**64)

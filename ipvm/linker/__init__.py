@@ -3,11 +3,12 @@
 from ipvm.linker.conditions import ImportMismatch, NotCode, SignatureMismatch, UnsatisfiedImport
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
-from ipvm.linker.program import START_EXPORT, LinkedStore, Program
+from ipvm.linker.program import START_EXPORT, CompiledProgram, LinkedStore
 from ipvm.linker.resolve import plan, survey
 
 __all__ = [
     "START_EXPORT",
+    "CompiledProgram",
     "Export",
     "ImportMismatch",
     "LinkPlan",
@@ -15,7 +16,6 @@ __all__ = [
     "NotCode",
     "PlanNode",
     "Planner",
-    "Program",
     "SignatureMismatch",
     "Survey",
     "SurveyNode",

@@ -18,7 +18,6 @@ from ipvm.engine import (
     Extern,
     HostPort,
     Instance,
-    Profile,
     Store,
     StoreBounds,
     call,
@@ -31,9 +30,10 @@ from ipvm.host import Binding, Companions, HostCall, Kernel, companions_for
 from ipvm.ipld import Cid
 from ipvm.linker.bounds import memory_share, table_share
 from ipvm.linker.plan import Export, LinkPlan, PlanNode
+from ipvm.model import Profile
 from ipvm.wasm import FuncType
 
-__all__ = ["START_EXPORT", "LinkedStore", "Program"]
+__all__ = ["START_EXPORT", "CompiledProgram", "LinkedStore"]
 
 START_EXPORT: Final = "ipvm:start"
 """The name under which a start function is exported after `ipvm.wasm.prepare`."""
@@ -54,7 +54,7 @@ class _Step:
 
 
 @final
-class Program:
+class CompiledProgram:
     """A program, ready to be instantiated any number of times."""
 
     def __init__(
@@ -115,7 +115,7 @@ class Program:
 class LinkedStore:
     """The live instances of a program in one store. Close it."""
 
-    def __init__(self, program: Program, store: Store) -> None:
+    def __init__(self, program: CompiledProgram, store: Store) -> None:
         self.program = program
         self.store = store
         self.kernel: Kernel | None = None

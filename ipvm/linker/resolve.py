@@ -16,7 +16,7 @@ from ipvm.linker.names import cid_of_import_name
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Module, Planner
 from ipvm.model import Signature, wasm_type
-from ipvm.wasm import FuncType, Import, MemoryType, ModuleInfo, satisfies
+from ipvm.wasm import FuncType, Import, MemoryType, ModuleInfo, ValType, satisfies
 
 __all__ = ["plan", "survey"]
 
@@ -205,8 +205,8 @@ def _signature_problems(
             yield SignatureMismatch(f"{where}: the code has no such export; it has {names}")
             continue
         wanted = FuncType(
-            params=tuple(wasm_type(type_) for type_ in signature.params),
-            results=tuple(wasm_type(type_) for type_ in signature.results),
+            params=tuple(ValType(wasm_type(type_)) for type_ in signature.params),
+            results=tuple(ValType(wasm_type(type_)) for type_ in signature.results),
         )
         if export.type != wanted:
             yield SignatureMismatch(

@@ -1,6 +1,7 @@
 """The records of the spec and the values in them: pure, frozen, with one encoding each."""
 
 from ipvm.model.conversion import InvalidRecord
+from ipvm.model.forms import BLOCK_TYPES
 from ipvm.model.records import (
     Failure,
     FailureKind,
@@ -25,6 +26,7 @@ from ipvm.model.values import (
 )
 
 __all__ = [
+    "BLOCK_TYPES",
     "Failure",
     "FailureKind",
     "InvalidRecord",

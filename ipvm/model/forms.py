@@ -1,7 +1,7 @@
 """The one form that a Python value has in records, for each type of a signature.
 
 Nothing is converted because it happens to look alike: a boolean is no integer, text is no bytes, and
-null is a value of `ipld` only. A value may share parts with itself a million times, or contain
+null is no number. A value may share parts with itself a million times, or contain
 itself, so its depth is bounded and its size is counted as if every part were written out.
 """
 
@@ -16,7 +16,10 @@ from ipvm.ipld import Cid, InvalidCid, Value
 from ipvm.model.records import Type
 from ipvm.model.wording import noun, quoted
 
-__all__ = ["NOT_FINITE", "Misfit", "form"]
+__all__ = ["BLOCK_TYPES", "NOT_FINITE", "Misfit", "form"]
+
+BLOCK_TYPES: Final[frozenset[Type]] = frozenset({"bytes", "string", "ipld", "link"})
+"""Types whose values go to a guest, and come from it, as the handle of a block."""
 
 NOT_FINITE: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 """How records write the floats that IPLD has no place for."""
@@ -49,9 +52,13 @@ class Misfit(Exception):
 def form(value: object, type_: Type) -> Value:
     """The form of a value in records. The form of a form is itself.
 
+    What goes to a guest as a block may be null: it is the handle 0 then.
+
     Raises:
         Misfit: The value does not fit the type.
     """
+    if value is None and type_ in BLOCK_TYPES:
+        return None
     return _FORMS[type_](value)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ipvm import limits
+from ipvm.errors import FailureKind
 from ipvm.ipld import Cid
 from ipvm.model.bounds import require_count, require_integer, require_names, require_text
 from ipvm.model.conversion import InvalidRecord, convert
@@ -50,7 +51,6 @@ Type: TypeAlias = Literal["i32", "i64", "f32", "f64", "bool", "bytes", "string",
 Profile: TypeAlias = Literal["deterministic", "fast"]
 """How the engine is set up, as the spec describes under execution."""
 
-FailureKind: TypeAlias = Literal["trap", "abort", "out-of-fuel"]
 """How a function ends without a result."""
 
 

@@ -1,0 +1,143 @@
+"""Find out, before anything is run, whether the installed wasmtime is the one this package knows.
+
+The C structures are laid out by hand and the calls are unchecked, so another wasmtime would not
+fail: it would corrupt memory. The test runs the whole way once: a call, both ways to the host, a
+host exception, a trap, and running out of fuel.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Final, NoReturn, TypeVar
+
+from wasmtime import _bindings
+
+from ipvm.engine import capi
+from ipvm.engine.call import CallShape, call
+from ipvm.engine.hostport import host_port_for
+from ipvm.engine.module import compile_now, text_to_module
+from ipvm.engine.profile import WASMTIME_MAJOR, engine_for, wasmtime_version
+from ipvm.engine.store import Store
+from ipvm.engine.trap import OUT_OF_FUEL, Trap
+from ipvm.errors import Refused
+
+__all__ = ["EngineUnknown", "require", "run"]
+
+_T = TypeVar("_T")
+
+_TEXT: Final = """(module
+  (import "host" "now" (func $now (param i32) (result i32)))
+  (type $wait (func (param i32) (result i32)))
+  (table (export "wait") 1 1 funcref)
+  (func (export "now") (param i32) (result i32) (call $now (local.get 0)))
+  (func (export "wait_for") (param i32) (result i32)
+    (call_indirect (type $wait) (local.get 0) (i32.const 0)))
+  (func (export "trap") (param i32) (result i32) unreachable)
+  (func (export "spin") (param i32) (result i32) (loop $again (br $again)) i32.const 0))"""
+_FUEL: Final = 10_000
+_AT_ONCE, _WAITED = 41, 42
+
+
+class EngineUnknown(Refused):
+    """The installed wasmtime is not the one that this version of ipvm works with."""
+
+
+class _Planned(Exception):
+    pass
+
+
+class _Host:
+    def now(self, operation: int) -> int:
+        if operation < 0:
+            raise _Planned
+        return _AT_ONCE
+
+    async def wait(self, _operation: int) -> int:
+        return _WAITED
+
+
+@functools.cache
+def require() -> None:
+    """Run the test once in this process.
+
+    Raises:
+        EngineUnknown: It failed; the message says how to get the right wasmtime.
+    """
+    version = wasmtime_version()
+    if version.split(".")[0] != str(WASMTIME_MAJOR):
+        _refuse(f"wasmtime {version} is installed")
+    sizes = {
+        "wasmtime_val_t": (ctypes.sizeof(_bindings.wasmtime_val_t), capi.VAL_BYTES),
+        "wasmtime_extern_t": (ctypes.sizeof(_bindings.wasmtime_extern_t), capi.EXTERN_BYTES),
+        "wasmtime_func_t": (ctypes.sizeof(_bindings.wasmtime_func_t), capi.FUNC_BYTES),
+    }
+    for name, (found, known) in sizes.items():
+        if found != known:
+            _refuse(f"{name} of wasmtime {version} has {found} bytes instead of {known}")
+    for name, passed in run().items():
+        if not passed:
+            _refuse(f"wasmtime {version} fails the test: {name}")
+
+
+def run() -> dict[str, bool]:
+    """Run the test and tell what passed; for `ipvm doctor`."""
+    return {
+        "a call of the host that answers at once": _calls("now", 40) == _AT_ONCE,
+        "a call of the host that is waited for": _calls("wait_for", 40) == _WAITED,
+        "an exception of the host": _raises(_Planned, lambda: _calls("now", -1)),
+        "a trap": _raises(Trap, lambda: _calls("trap", 0)),
+        "running out of fuel": _trap_code(lambda: _calls("spin", 0)) == OUT_OF_FUEL,
+    }
+
+
+def _calls(function: str, argument: int) -> int:
+    engine = engine_for("deterministic")
+    module = compile_now(engine, text_to_module(_TEXT))
+    port = host_port_for("deterministic")
+    store = Store(engine)
+    try:
+        store.fuel = _FUEL
+        store.host = _Host()
+        imports = ctypes.create_string_buffer(capi.EXTERN_BYTES)
+        port.now(store, ctypes.addressof(imports))
+        instance = store.instantiate(module, ctypes.addressof(imports), 1)
+        store.set_table(instance.export(b"wait"), 0, port.wait(store))
+        shape = CallShape(("i32",), ("i32",))
+        running = call(store, instance.export(function.encode()), shape, (argument,))
+        return int(_finish(running)[0])
+    finally:
+        store.close()
+
+
+def _finish(running: Coroutine[object, object, _T]) -> _T:
+    """Run a coroutine that does not wait."""
+    try:
+        running.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    running.close()
+    raise EngineUnknown("the engine waits where it should not")
+
+
+def _raises(expected: type[BaseException], action: Callable[[], object]) -> bool:
+    try:
+        action()
+    except expected:
+        return True
+    return False
+
+
+def _trap_code(action: Callable[[], object]) -> str | None:
+    try:
+        action()
+    except Trap as trap:
+        return trap.code
+    return None
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise EngineUnknown(
+        f"{problem}; this version of ipvm works with wasmtime {WASMTIME_MAJOR}.*: "
+        f"pip install 'wasmtime=={WASMTIME_MAJOR}.*'"
+    )

@@ -1,0 +1,171 @@
+"""Put the parts together: the only place that chooses which store and which sources there are.
+
+A node is what `ipvm.open()` gives. It turns names, which can change, into CIDs, which cannot, and
+hands those to the runtime.
+"""
+
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, final
+
+from ipvm.engine import selftest
+from ipvm.exchange import BlockService, FirstOf, Offline, Source
+from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
+from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
+from ipvm.linker import Survey, survey
+from ipvm.model import Profile
+from ipvm.registry import CidTarget, Published, parse_target, publish, relink
+from ipvm.runtime import CallOptions, LogSink, Program, Runtime, gather
+from ipvm.store import Blockstore, store_path
+
+__all__ = ["Node", "open_node"]
+
+_GUESTS: Final = logging.getLogger("ipvm.guest")
+
+
+@final
+class Node:
+    """A store, the sources behind it, and a runtime over both."""
+
+    def __init__(
+        self, store: Blockstore, source: Source, *, limits: Limits, on_log: LogSink
+    ) -> None:
+        self.store = store
+        self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
+        self.limits = limits
+        self._runtime = Runtime(self.blocks, limits=limits, on_log=on_log)
+
+    async def load(
+        self,
+        target: Cid | str | Path,
+        *,
+        fuel: int = FUEL_DEFAULT,
+        memory: int = MEMORY_DEFAULT,
+        profile: Profile = "deterministic",
+    ) -> Program:
+        """Link a program and give its functions.
+
+        Args:
+            target: A CID, `ipfs://CID`, or a path, which is published first.
+            fuel: Fuel of each call; about 10^9 are a second.
+            memory: Bytes that the memories of a call may take together.
+            profile: `deterministic`, or `fast`, which counts no fuel.
+
+        Raises:
+            NotFound, Unavailable, InvalidData, LinkError, Refused: It cannot be had.
+        """
+        options = CallOptions(fuel=fuel, memory=memory, profile=profile)
+        cid = await self.resolve(target)
+        return Program(self._runtime, cid, await self._runtime.load(cid, profile), options)
+
+    async def resolve(self, target: Cid | str | Path) -> Cid:
+        """Give the CID that a target means; a path is published."""
+        if isinstance(target, Cid):
+            return target
+        if isinstance(target, Path):
+            return await self.publish(target)
+        parsed = parse_target(target, exists=os.path.exists)
+        if isinstance(parsed, CidTarget):
+            return parsed.cid
+        return await self.publish(parsed.path)
+
+    async def publish(self, path: str | Path) -> Cid:
+        """Publish the function of a folder or of a file, and give its CID.
+
+        Raises:
+            InvalidData: A file is not what it should be.
+            LinkError: An import is not served, or does not fit.
+            NotFound, Refused: A file cannot be read.
+        """
+        return (await self.publication(path)).cid
+
+    async def publication(self, path: str | Path) -> Published:
+        """Publish like `publish`, and tell what was published."""
+        return await publish(Path(path), self.blocks, limits=self.limits)
+
+    async def survey(self, target: Cid | str | Path) -> Survey:
+        """Look at the closure of a target, whether it links or not, without compiling it."""
+        cid = await self.resolve(target)
+        return survey(await gather(cid, self.blocks, limits=self.limits))
+
+    async def relink(
+        self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]
+    ) -> Cid:
+        """Give the CID of a manifest like the target's with other links for some imports."""
+        links = {name: await self.resolve(other) for name, other in imports.items()}
+        return await relink(await self.resolve(target), links, self.blocks, limits=self.limits)
+
+    async def put(self, data: bytes, *, codec: int = RAW) -> Cid:
+        """Keep bytes as one block and give its CID.
+
+        Raises:
+            InvalidData: They are not valid under the codec, or too many for a block.
+        """
+        block = Block.of(data, codec=codec)
+        block.decode()
+        await self.blocks.put(block)
+        return block.cid
+
+    async def get(self, cid: Cid | str) -> bytes:
+        """Give the bytes of a block.
+
+        Raises:
+            NotFound, Unavailable: It cannot be had.
+        """
+        return (await self.blocks.get(_cid(cid))).data
+
+    async def put_value(self, value: Value, *, codec: int = DAG_CBOR) -> Cid:
+        """Keep an IPLD value as one block and give its CID."""
+        block = Block.encode(value, codec=codec)
+        await self.blocks.put(block)
+        return block.cid
+
+    async def get_value(self, cid: Cid | str) -> Value:
+        """Give the value of a block."""
+        return (await self.blocks.get(_cid(cid))).decode()
+
+
+@asynccontextmanager
+async def open_node(
+    *,
+    store: Blockstore | str | Path | None = None,
+    offline: bool = False,
+    sources: Sequence[Source] = (),
+    limits: Limits | None = None,
+    on_log: LogSink | None = None,
+) -> AsyncIterator[Node]:
+    """Open a node; what it opened is closed on the way out.
+
+    Args:
+        store: A store, or the folder of one; else `IPVM_STORE` or the platform's data folder.
+        offline: Leave the sources alone.
+        sources: Where blocks come from that the store has not, asked in this order.
+        limits: Bounds that protect this machine.
+        on_log: Takes what guests say; the logger `ipvm.guest` takes it otherwise.
+
+    Raises:
+        Refused: The installed engine is not the one that this version knows.
+        InvalidData, Refused: The store cannot be opened.
+    """
+    selftest.require()
+    source = Offline() if offline or not sources else FirstOf(sources)
+    bounds = Limits() if limits is None else limits
+    sink = _log if on_log is None else on_log
+    if store is None or isinstance(store, str | Path):
+        from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
+
+        with Lmdb(store_path(store, os.environ), map_bytes=bounds.store_map_bytes) as opened:
+            yield Node(opened, source, limits=bounds, on_log=sink)
+    else:
+        yield Node(store, source, limits=bounds, on_log=sink)
+
+
+def _cid(cid: Cid | str) -> Cid:
+    return cid if isinstance(cid, Cid) else Cid.parse(cid.removeprefix("ipfs://"))
+
+
+def _log(cid: Cid, message: str) -> None:
+    _GUESTS.info("%s: %s", cid, message)

@@ -1,0 +1,50 @@
+"""Make a new manifest out of an old one, with some of its links swapped."""
+
+from collections.abc import Mapping
+
+from ipvm.errors import InvalidArguments
+from ipvm.exchange import BlockService
+from ipvm.ipld import DAG_CBOR, DAG_JSON, Cid
+from ipvm.limits import Limits
+from ipvm.linker import survey
+from ipvm.model import Manifest
+from ipvm.runtime import gather
+
+__all__ = ["relink"]
+
+
+async def relink(
+    root: Cid, imports: Mapping[str, Cid], blocks: BlockService, *, limits: Limits
+) -> Cid:
+    """Store a manifest like that of `root` with other CIDs for some imports, and give its CID.
+
+    Bare code becomes a manifest. Everything else stays, so the CID changes only if a link does.
+
+    Args:
+        root: A manifest or code.
+        imports: New CIDs by import module name.
+        blocks: Where blocks come from and go to.
+        limits: Bounds of the closure that is checked.
+
+    Raises:
+        InvalidArguments: The code imports no module of such a name.
+        LinkError: The new link does not fit.
+        IpvmError: The closure cannot be had.
+    """
+    if root.codec in {DAG_CBOR, DAG_JSON}:
+        old = Manifest.from_block(await blocks.get(root))
+    else:
+        old = Manifest(code=root)
+    new = Manifest(code=old.code, imports={**old.imports, **imports}, exports=old.exports)
+    block = new.to_block()
+    extra = {block.cid: block}
+    closure = survey(await gather(block.cid, blocks, limits=limits, extra=extra))
+    used = closure.nodes[block.cid].dependencies
+    for name in imports:
+        if name not in used:
+            listed = ", ".join(f'"{each}"' for each in used) or "none"
+            raise InvalidArguments(f'{root} imports nothing from "{name}"; it imports {listed}')
+    if closure.problem is not None:
+        raise closure.problem
+    await blocks.put(block)
+    return block.cid

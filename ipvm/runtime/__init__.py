@@ -1,0 +1,19 @@
+"""From an invocation to a receipt: programs, calls, and what a call tree shares."""
+
+from ipvm.runtime.function import Function, Program
+from ipvm.runtime.gather import gather
+from ipvm.runtime.identity import kernel_cid
+from ipvm.runtime.receipt import Receipt
+from ipvm.runtime.run import LogSink
+from ipvm.runtime.runtime import CallOptions, Runtime
+
+__all__ = [
+    "CallOptions",
+    "Function",
+    "LogSink",
+    "Program",
+    "Receipt",
+    "Runtime",
+    "gather",
+    "kernel_cid",
+]

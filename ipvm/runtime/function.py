@@ -1,0 +1,124 @@
+"""Functions as a Python programmer meets them: attributes of a program, to be awaited."""
+
+import html
+from collections.abc import Iterator
+from typing import final
+
+from ipvm.ipld import Cid, Value
+from ipvm.linker import CompiledProgram
+from ipvm.model import Profile, Signature
+from ipvm.runtime.abi import callable_names
+from ipvm.runtime.receipt import Receipt
+from ipvm.runtime.runtime import CallOptions, Runtime
+
+__all__ = ["Function", "Program"]
+
+
+@final
+class Function:
+    """One exported function. Awaiting a call runs it in a fresh sandbox and gives its result."""
+
+    def __init__(
+        self, runtime: Runtime, cid: Cid, name: str, signature: Signature, options: CallOptions
+    ) -> None:
+        self._runtime = runtime
+        self._options = options
+        self.cid = cid
+        self.name = name
+        self.signature = signature
+        self.__name__ = name
+        self.__doc__ = "\n".join([f"{name}{signature}", "", signature.doc or f"Function of {cid}."])
+
+    async def __call__(self, *arguments: object) -> Value:
+        """Call the function.
+
+        Args:
+            arguments: One for each parameter of the signature: numbers, bool, bytes, str, `Cid`
+                for `link`, and for `ipld` anything made of these, lists and dicts.
+
+        Raises:
+            InvalidArguments: They do not fit the signature.
+            GuestError: The function trapped, aborted or ran out of fuel.
+        """
+        return await self._runtime.call(self.cid, self.name, arguments, self._options)
+
+    async def receipt(self, *arguments: object) -> Receipt:
+        """Call the function and give the receipt, which is stored; see `Receipt`.
+
+        A function that fails has a receipt too: its `error` says how, and its `value` raises it.
+        """
+        return await self._runtime.receipt(self.cid, self.name, arguments, self._options)
+
+    def __repr__(self) -> str:
+        return f"<function {self.name}{self.signature} of {self.cid}>"
+
+    def _repr_html_(self) -> str:
+        doc = html.escape(self.signature.doc or "")
+        head = html.escape(f"{self.name}{self.signature}")
+        return f"<div><code>{head}</code><br>{doc}<br><small>{self.cid}</small></div>"
+
+
+@final
+class Program:
+    """A linked program: its functions are attributes, and entries by name.
+
+    Attributes:
+        cid: CID of the manifest or of the code.
+        options: The bounds of its calls.
+    """
+
+    def __init__(
+        self, runtime: Runtime, cid: Cid, program: CompiledProgram, options: CallOptions
+    ) -> None:
+        self._runtime = runtime
+        self._program = program
+        self.cid = cid
+        self.options = options
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of the functions that can be called, sorted."""
+        root = self._program.plan.root
+        return callable_names(root.info, root.signatures)
+
+    def using(
+        self,
+        *,
+        fuel: int | None = None,
+        memory: int | None = None,
+        profile: Profile | None = None,
+    ) -> "Program":
+        """Give the same program with other bounds for its calls; see `CallOptions`."""
+        options = CallOptions(
+            fuel=self.options.fuel if fuel is None else fuel,
+            memory=self.options.memory if memory is None else memory,
+            profile=self.options.profile if profile is None else profile,
+        )
+        return Program(self._runtime, self.cid, self._program, options)
+
+    def __getitem__(self, name: str) -> Function:
+        """Give a function by name.
+
+        Raises:
+            InvalidArguments: There is no such function.
+        """
+        signature = self._runtime.signature(self._program, name)
+        return Function(self._runtime, self.cid, name, signature, self.options)
+
+    def __getattr__(self, name: str) -> Function:
+        if name in self.functions:
+            return self[name]
+        raise AttributeError(f"{self.cid} has no function {name}; it has {self.functions}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.functions)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.functions]
+
+    def __repr__(self) -> str:
+        return f"<program {self.cid} with {', '.join(self.functions)}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<li>{self[name]._repr_html_()}</li>" for name in self)
+        return f"<div><code>{self.cid}</code><ul>{rows}</ul></div>"

@@ -1,0 +1,61 @@
+"""Fetch the closure of a root: the loop around the planner."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import trio
+
+from ipvm.errors import IpvmError
+from ipvm.exchange import BlockService
+from ipvm.ipld import Block, BlockNotFound, Cid
+from ipvm.limits import Limits
+from ipvm.linker import Planner
+
+__all__ = ["gather"]
+
+_NO_BLOCKS: Final[Mapping[Cid, Block]] = MappingProxyType({})
+
+
+async def gather(
+    root: Cid, blocks: BlockService, *, limits: Limits, extra: Mapping[Cid, Block] = _NO_BLOCKS
+) -> Planner:
+    """Feed a planner until nothing is missing but what nobody has.
+
+    Args:
+        root: A manifest or code.
+        blocks: Where blocks come from.
+        limits: Bounds of the closure, and of the fetches that are under way at once.
+        extra: Blocks that are at hand and not yet stored.
+
+    Raises:
+        Unavailable: Nobody answered in time for a block.
+        BlockMismatch: What came for a block is not that block.
+    """
+    planner = Planner(root, limits=limits)
+    while missing := planner.missing():
+        for cid in missing:
+            if cid in extra:
+                planner.feed(extra[cid])
+        await _fetch(iter([cid for cid in missing if cid not in extra]), planner, blocks)
+    return planner
+
+
+async def _fetch(queue: Iterator[Cid], planner: Planner, blocks: BlockService) -> None:
+    failures: list[IpvmError] = []
+
+    async def work() -> None:
+        for cid in queue:
+            try:
+                planner.feed(await blocks.get(cid))
+            except BlockNotFound as error:
+                planner.absent(error)
+            except IpvmError as error:
+                failures.append(error)
+                nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(planner.limits.fetches_max):
+            nursery.start_soon(work)
+    if failures:
+        raise failures[0]

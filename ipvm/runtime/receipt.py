@@ -1,0 +1,59 @@
+"""What a call came to, with the record that proves it."""
+
+import html
+from dataclasses import dataclass
+from typing import final
+
+from ipvm.errors import GuestError
+from ipvm.ipld import Cid, Value
+from ipvm.model import Receipt as ReceiptRecord, Signature, from_result
+
+__all__ = ["Receipt"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A receipt: what was asked, what came of it, and the CIDs of both.
+
+    Attributes:
+        cid: CID of the receipt. Two honest runs of the same work have the same.
+        invocation: CID of what was asked: function, arguments and bounds.
+        error: How the function ended without a result, if it did.
+        fuel: Fuel used; None after a trap, where it is not known, and where it is not counted.
+        reads: Blocks that the function asked for while it ran, sorted by their bytes.
+        record: The record as it is stored.
+    """
+
+    cid: Cid
+    invocation: Cid
+    signature: Signature
+    error: GuestError | None
+    fuel: int | None
+    reads: tuple[Cid, ...]
+    record: ReceiptRecord
+
+    @property
+    def value(self) -> Value:
+        """The result.
+
+        Raises:
+            GuestError: There is none, because the function failed.
+        """
+        if self.error is not None:
+            raise self.error
+        return from_result(self.signature, self.record.out.to_value()["ok"])
+
+    def _repr_html_(self) -> str:
+        outcome = repr(self.value) if self.error is None else str(self.error)
+        rows = {
+            "receipt": self.cid,
+            "invocation": self.invocation,
+            "fuel": "not known" if self.fuel is None else f"{self.fuel:,}",
+            "reads": f"{len(self.reads)} blocks",
+        }
+        cells = "".join(
+            f"<tr><th>{name}</th><td><code>{html.escape(str(shown))}</code></td></tr>"
+            for name, shown in {"result": outcome, **rows}.items()
+        )
+        return f"<table>{cells}</table>"

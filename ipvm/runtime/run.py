@@ -1,0 +1,71 @@
+"""What the invocations of one call tree share: what was read, what was made, what went wrong here.
+
+A function called by another at run time has a store and fuel of its own, but reads and keeps blocks
+with its caller, and is part of the caller's receipt.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Final, final
+
+from ipvm.errors import Denied, IpvmError, LimitExceeded, NotFound, Unavailable
+from ipvm.exchange import BlockService
+from ipvm.ipld import Block, BlockMismatch, Cid
+
+__all__ = ["LogSink", "Run"]
+
+LogSink = Callable[[Cid, str], None]
+"""Takes what a guest says by `ipvm.log`, with the CID it was linked by; on any thread."""
+
+SHARED_LIMITS: Final = frozenset({"call_depth", "memory", "open_blocks", "table_elements"})
+"""Limits that every runner has at the same value: meeting one is part of the answer."""
+
+KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of new blocks that wait in memory before they are stored."""
+
+
+@final
+class Run:
+    """One call tree."""
+
+    def __init__(self, blocks: BlockService, on_log: LogSink) -> None:
+        self.on_log = on_log
+        self.reads: set[Cid] = set()
+        self.obstacle: IpvmError | None = None
+        """What the guest met that is the runner's condition. A result after it has no receipt."""
+        self._blocks = blocks
+        self._kept: dict[bytes, Block] = {}
+        self._kept_bytes = 0
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what a guest learns of that another runner might not meet."""
+        try:
+            yield
+        except (NotFound, Unavailable, Denied, BlockMismatch, LimitExceeded) as error:
+            if not (isinstance(error, LimitExceeded) and error.limit in SHARED_LIMITS):
+                self.obstacle = self.obstacle or error
+            raise
+
+    async def open(self, cid: Cid) -> Block:
+        """Give a block: one that was made during the run, or one from outside, which is noted."""
+        made = self._kept.get(cid.multihash)
+        if made is not None:
+            return Block(cid, made.data)
+        self.reads.add(cid)
+        return await self._blocks.get(cid)
+
+    async def keep(self, block: Block) -> None:
+        """Take a block that a guest made."""
+        if block.cid.multihash not in self._kept:
+            self._kept[block.cid.multihash] = block
+            self._kept_bytes += len(block.data)
+            if self._kept_bytes > KEPT_BYTES_MAX:
+                await self.store()
+
+    async def store(self) -> None:
+        """Store what was kept."""
+        if self._kept:
+            await self._blocks.put_many(list(self._kept.values()))
+            self._kept.clear()
+            self._kept_bytes = 0

@@ -1,0 +1,152 @@
+"""The store on the disk, as the rest of the package sees it.
+
+It opens when it is first used. A store that is not there reads as an empty one, and is made by the
+first put, so that looking something up leaves no trace. Reads happen at once, in the calling task:
+a thread would cost ten times the read. Commits happen in a thread, and share it (`commit`).
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Self, TypeVar, final
+
+import trio
+from trio.lowlevel import checkpoint
+
+from ipvm.ipld import Block, BlockNotFound, Cid
+from ipvm.limits import Limits
+from ipvm.store.blockstore import Statistics
+from ipvm.store.commit import GroupCommit, Write
+from ipvm.store.conditions import StoreUnavailable
+from ipvm.store.lmdb import records
+from ipvm.store.lmdb.environment import Environment, Outdated, lease, release
+
+_Answer = TypeVar("_Answer")
+_ATTEMPTS: Final = 3
+"""How often a read opens the file again before it gives up."""
+
+
+@final
+class Lmdb:
+    """A Blockstore in a folder, shared by many processes; Enumerable, Inspectable and Measured.
+
+    Any number of objects, in any number of threads and processes, may name the same folder. The
+    file system must be local: LMDB needs its locks and shared memory, which network ones lack.
+
+    Beside what the protocols say, every method may raise NotAStore, StoreDamaged, StoreTooNew,
+    StoreReadOnly, StoreFull and StoreUnavailable (`ipvm.store.conditions`).
+
+    Args:
+        path: The folder. It is made when something is put.
+        map_bytes: Address space to reserve. It costs no disk and no memory; where so much cannot
+            be had, less is taken, and where more is needed, it doubles.
+    """
+
+    def __init__(self, path: Path, *, map_bytes: int = Limits().store_map_bytes) -> None:
+        self.path = path
+        self._map_bytes = map_bytes
+        self._environment: Environment | None = None
+        self._opening = threading.Lock()
+        self._commits = GroupCommit(self._write)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Twice is once; a closed store opens again when it is used."""
+        with self._opening:
+            if self._environment is not None:
+                release(self._environment)
+            self._environment = None
+
+    async def get(self, cid: Cid) -> Block:
+        """Return the block of `cid`, verified; raises BlockNotFound and BlockMismatch."""
+        if cid.is_identity:
+            await checkpoint()
+            return Block(cid, cid.digest)
+        data = await self._read(partial(records.block_bytes, multihash=cid.multihash), None)
+        if data is None:
+            raise BlockNotFound(cid)
+        return Block(cid, data)
+
+    async def has(self, cid: Cid) -> bool:
+        """Whether something is kept under the hash of `cid`."""
+        if cid.is_identity:
+            await checkpoint()
+            return True
+        return await self._read(partial(records.has_block, multihash=cid.multihash), absent=False)
+
+    async def put(self, block: Block) -> None:
+        """Keep one block. It is on the disk when this returns."""
+        await self.put_many((block,))
+
+    async def put_many(self, blocks: Sequence[Block]) -> None:
+        """Keep many blocks. They are on the disk when this returns."""
+        kept = [block for block in blocks if not block.cid.is_identity]
+        await self._submit([(block.cid.multihash, block.data) for block in kept])
+
+    async def delete(self, cid: Cid) -> None:
+        """Keep nothing under the hash of `cid` any more. The file does not shrink."""
+        absent = cid.is_identity or self._opened(create=False) is None
+        await self._submit([] if absent else [(cid.multihash, None)])
+
+    async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
+        """Return the next keys in ascending order; none after the last."""
+        return await self._read(partial(records.multihashes, after=after, count=count), ())
+
+    async def statistics(self) -> Statistics:
+        """Return the numbers of this moment; zeros if the store is not there yet."""
+        nothing = Statistics(blocks=0, block_bytes=0, path=self.path)
+        return await self._ask(Environment.statistics, nothing)
+
+    async def flaws(self) -> Sequence[str]:
+        """Return what is wrong with the file itself; about 20 µs for each block.
+
+        Cancelled, it leaves a thread behind that reads to the end of the file.
+        """
+        environment = self._opened(create=False)
+        if environment is None:
+            await checkpoint()
+            return ()
+        return await trio.to_thread.run_sync(environment.flaws, abandon_on_cancel=True)
+
+    async def _read(
+        self, job: Callable[[records.Transaction], _Answer], absent: _Answer
+    ) -> _Answer:
+        return await self._ask(lambda environment: environment.read(job), absent)
+
+    async def _ask(self, question: Callable[[Environment], _Answer], absent: _Answer) -> _Answer:
+        await checkpoint()
+        reason = ""
+        for _ in range(_ATTEMPTS):
+            environment = self._opened(create=False)
+            if environment is None:
+                return absent
+            try:
+                return question(environment)
+            except Outdated as outdated:
+                reason = str(outdated)
+            await trio.to_thread.run_sync(environment.reopen)
+        raise StoreUnavailable(self.path, reason)
+
+    async def _submit(self, writes: Sequence[Write]) -> None:
+        if writes:
+            await self._commits.submit(writes)
+        else:
+            await checkpoint()
+
+    def _write(self, writes: Sequence[Write]) -> None:
+        environment = self._opened(create=True)
+        if environment is not None:
+            environment.write(writes)
+
+    def _opened(self, *, create: bool) -> Environment | None:
+        if self._environment is None:
+            with self._opening:  # the thread that writes may have come here too
+                if self._environment is None:
+                    self._environment = lease(self.path, self._map_bytes, create=create)
+        return self._environment

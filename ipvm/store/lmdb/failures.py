@@ -1,0 +1,56 @@
+"""Turn what LMDB and the file system report into conditions that say what to do."""
+
+import errno
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from ipvm.errors import IpvmError
+from ipvm.store.conditions import (
+    NotAStore,
+    StoreDamaged,
+    StoreFull,
+    StoreReadOnly,
+    StoreTooNew,
+    StoreUnavailable,
+)
+from ipvm.store.lmdb.records import FORMAT
+
+# EFBIG is what a limit on the size of files answers (ulimit -f, or a small file system).
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_ELSEWHERE: Final = frozenset({errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG})
+_DAMAGE: Final = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.PageFullError,
+    lmdb.CursorFullError,
+    lmdb.IncompatibleError,
+    lmdb.BadValsizeError,
+)
+
+
+def condition(error: lmdb.Error | OSError, path: Path) -> IpvmError:
+    """Return the condition that `error` means for the store at `path`."""
+    if isinstance(error, OSError):
+        return _from_system(error.errno or 0, error.strerror or str(error), path)
+    if isinstance(error, lmdb.VersionMismatchError):
+        return StoreTooNew(path, None, FORMAT)
+    if isinstance(error, lmdb.InvalidError):
+        return NotAStore(path, "its data.mdb is not an LMDB file")
+    if isinstance(error, _DAMAGE):
+        return StoreDamaged(path, error.reason)
+    return _from_system(error.code, error.reason, path)
+
+
+def _from_system(code: int, reason: str, path: Path) -> IpvmError:
+    if code in _FULL:
+        return StoreFull(path, reason)
+    if code in _FORBIDDEN:
+        return StoreReadOnly(path, reason)
+    if code in _ELSEWHERE:
+        return NotAStore(path, reason)
+    if code == errno.EIO:
+        return StoreDamaged(path, reason)
+    return StoreUnavailable(path, reason)

@@ -1,0 +1,175 @@
+"""Decide whether a folder is a store, and open it or make it one.
+
+Nothing foreign is touched: a folder with other files in it is refused, and a file of another
+program too. Reading makes nothing: a store that is not there is an empty one, until the first put.
+
+The file is mapped, and touching a page that the file does not have kills the process. So the size
+of the file is compared with what its header claims, each time it is opened. The library checks
+the inside of each page; py-lmdb 3.0 has far more such checks than LMDB itself.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from ipvm.limits import STORE_PROCESSES_MAX
+from ipvm.store.conditions import NotAStore, StoreDamaged, StoreTooNew
+from ipvm.store.lmdb import records
+from ipvm.store.lmdb.failures import condition
+
+DATA_FILE: Final = "data.mdb"
+"""The file that holds everything; the lock file beside it may be lost without loss."""
+
+_LOCK_FILE: Final = "lock.mdb"
+_LOCK_BYTES: Final = 64 * STORE_PROCESSES_MAX + 128
+_MAP_BYTES_MIN: Final = 1024 * 1024
+# No address space for the map (ENOMEM), or a file that long could not be on this file system.
+_MAP_TOO_BIG: Final = frozenset({errno.ENOMEM, errno.EOVERFLOW, errno.EINVAL, errno.EFBIG})
+
+
+def open_file(path: Path, map_bytes: int) -> lmdb.Environment | None:
+    """Open the store in the folder `path`; None if there is none.
+
+    Args:
+        path: The folder.
+        map_bytes: Address space to reserve. Where that much cannot be had, it is less.
+
+    Raises:
+        NotAStore: There is something else.
+        StoreDamaged: The file is cut off, or its header makes no sense.
+        StoreTooNew: It was written by a newer version.
+        StoreReadOnly: This user may not open it.
+        StoreUnavailable: It cannot be opened now.
+    """
+    try:
+        if not (path / DATA_FILE).exists():
+            _require_free(path)
+            return None
+        return _validated(path, _open_mapped(path, map_bytes))
+    except (lmdb.Error, OSError) as error:
+        raise condition(error, path) from error
+
+
+def make_file(path: Path, map_bytes: int) -> lmdb.Environment:
+    """Open the store in the folder `path`; make folder and store where there is none.
+
+    Args:
+        path: The folder.
+        map_bytes: As for `open_file`.
+
+    Raises:
+        StoreFull: There is no room to make it.
+        IpvmError: What `open_file` raises.
+    """
+    handle = open_file(path, map_bytes)
+    if handle is not None:
+        return handle
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = _open_mapped(path, map_bytes)
+        with _closing_on_failure(handle), handle.begin(write=True) as transaction:
+            if not transaction.stat()["entries"]:  # another process may be making it too
+                records.initialise(transaction)
+    except (lmdb.Error, OSError) as error:
+        raise condition(error, path) from error
+    return handle
+
+
+def _require_free(path: Path) -> None:
+    try:
+        others = {entry.name for entry in path.iterdir()} - {_LOCK_FILE}
+    except FileNotFoundError:
+        return
+    if others:
+        raise NotAStore(path, f"it holds other files ({min(others)}) and no {DATA_FILE}")
+
+
+def _open_mapped(path: Path, map_bytes: int) -> lmdb.Environment:
+    while True:
+        try:
+            return _open(path, map_bytes)
+        except lmdb.Error as error:
+            if error.code not in _MAP_TOO_BIG or map_bytes <= _MAP_BYTES_MIN:
+                raise
+        map_bytes //= 2
+
+
+def _open(path: Path, map_bytes: int) -> lmdb.Environment:
+    try:
+        return _open_as(path, map_bytes, readonly=False)
+    except lmdb.Error as error:
+        if error.code not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+    return _open_as(path, map_bytes, readonly=True)
+
+
+def _open_as(path: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
+    if not readonly:
+        _allocate_lock(path / _LOCK_FILE)
+    handle = lmdb.Environment(
+        str(path),
+        map_size=map_bytes,
+        readonly=readonly,
+        create=False,
+        readahead=False,  # reads are of single blocks, in no order
+        max_readers=STORE_PROCESSES_MAX,
+        max_spare_txns=1,  # one reader slot, kept and used again
+    )
+    handle.reader_check()  # frees the slots of processes that were killed
+    return handle
+
+
+def _allocate_lock(file: Path) -> None:
+    """Give a new lock file its blocks: LMDB leaves it sparse, and dies where the disk is full.
+
+    Only a new one is touched. The size of one in use is the number of readers for all who have it
+    open, and to open and close it again would drop the locks that this process has on it.
+    """
+    if sys.platform != "linux" or (file.exists() and file.stat().st_size):
+        return
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except PermissionError:
+        return
+    except OSError as error:
+        if error.errno == errno.EROFS:  # LMDB reads without a lock then
+            return
+        raise
+    try:
+        os.posix_fallocate(descriptor, 0, _LOCK_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _validated(path: Path, handle: lmdb.Environment) -> lmdb.Environment | None:
+    with _closing_on_failure(handle):
+        claimed = (handle.info()["last_pgno"] + 1) * handle.stat()["psize"]
+        found = (path / DATA_FILE).stat().st_size
+        if found < claimed:
+            raise StoreDamaged(path, f"{DATA_FILE} is cut off after {found} of {claimed} bytes")
+        with handle.begin() as transaction:
+            empty = not transaction.stat()["entries"]
+            version = records.version(transaction)
+        if not empty and version is None:
+            raise NotAStore(path, f"its {DATA_FILE} belongs to another program")
+        if version is not None and version != records.FORMAT:
+            raise StoreTooNew(path, version, records.FORMAT)
+    if empty:  # whoever was about to make it has not come far
+        handle.close()
+        return None
+    return handle
+
+
+@contextmanager
+def _closing_on_failure(handle: lmdb.Environment) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        handle.close()
+        raise
