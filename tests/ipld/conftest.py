@@ -44,5 +44,7 @@ def negatives(vectors: Path) -> dict[str, list[dict[str, Any]]]:
     root = vectors / "codec-fixtures" / "negative-fixtures"
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(root.glob("*/*/*.json")):
-        found.setdefault(str(path.parent.relative_to(root)), []).extend(json.loads(path.read_text()))
+        found.setdefault(str(path.parent.relative_to(root)), []).extend(
+            json.loads(path.read_text())
+        )
     return found

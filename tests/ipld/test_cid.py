@@ -1,6 +1,7 @@
 """Names of content."""
 
 import hashlib
+from contextlib import suppress
 from copy import deepcopy
 
 import multiformats
@@ -8,7 +9,6 @@ import pytest
 from blake3 import blake3
 from hypothesis import given, strategies as st
 
-from ipvm.errors import InvalidData
 from ipvm.ipld import (
     BLAKE2B_256,
     BLAKE3,
@@ -34,7 +34,7 @@ V0 = "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n"
 MURMUR3 = 0x22
 
 
-def test_the_parts_of_a_cid_can_be_asked_for():
+def test_the_parts_of_a_cid_can_be_asked_for() -> None:
     cid = Cid.of(HELLO)
     assert str(cid) == V1
     assert (cid.version, cid.codec, cid.hash_code) == (1, RAW, SHA2_256)
@@ -44,7 +44,7 @@ def test_the_parts_of_a_cid_can_be_asked_for():
     assert not cid.is_identity
 
 
-def test_a_cid_of_version_0_is_dag_pb_and_a_bare_multihash():
+def test_a_cid_of_version_0_is_dag_pb_and_a_bare_multihash() -> None:
     cid = Cid.parse(V0)
     assert (cid.version, cid.codec, cid.hash_code) == (0, DAG_PB, SHA2_256)
     assert bytes(cid) == cid.multihash == b"\x12\x20" + cid.digest
@@ -52,13 +52,13 @@ def test_a_cid_of_version_0_is_dag_pb_and_a_bare_multihash():
     assert Cid(cid.digest, codec=DAG_PB, version=0) == cid
 
 
-def test_the_two_versions_are_different_names():
+def test_the_two_versions_are_different_names() -> None:
     cid = Cid.parse(V0)
     assert cid != Cid(cid.digest, codec=DAG_PB)
 
 
 @given(...)
-def test_bytes_and_text_of_a_cid_give_it_back(cid: Cid):
+def test_bytes_and_text_of_a_cid_give_it_back(cid: Cid) -> None:
     assert Cid.decode(bytes(cid)) == cid
     assert Cid.parse(str(cid)) == cid
     assert Cid(cid.digest, codec=cid.codec, hash_code=cid.hash_code, version=cid.version) == cid
@@ -67,14 +67,14 @@ def test_bytes_and_text_of_a_cid_give_it_back(cid: Cid):
 
 
 @given(...)
-def test_a_cid_is_read_out_of_the_bytes_around_it(cid: Cid, before: bytes, after: bytes):
+def test_a_cid_is_read_out_of_the_bytes_around_it(cid: Cid, before: bytes, after: bytes) -> None:
     data = before + bytes(cid) + after
     end = len(data) - len(after)
     assert Cid.read(data, len(before)) == (cid, end)
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_the_reference_prints_the_same_cid(digest: bytes):
+def test_the_reference_prints_the_same_cid(digest: bytes) -> None:
     cid = Cid(digest, codec=DAG_CBOR)
     theirs = multiformats.CID.decode(bytes(cid))
     assert str(cid) == theirs.encode("base32")
@@ -83,7 +83,7 @@ def test_the_reference_prints_the_same_cid(digest: bytes):
 
 
 @given(...)
-def test_cids_sort_and_hash_as_their_bytes_do(one: Cid, other: Cid):
+def test_cids_sort_and_hash_as_their_bytes_do(one: Cid, other: Cid) -> None:
     assert (one == other) == (bytes(one) == bytes(other))
     assert (one < other) == (bytes(one) < bytes(other)) == (other > one)
     assert (one <= other) == (bytes(one) <= bytes(other)) == (other >= one)
@@ -91,7 +91,7 @@ def test_cids_sort_and_hash_as_their_bytes_do(one: Cid, other: Cid):
     assert one != bytes(one)
 
 
-def test_a_cid_does_not_change():
+def test_a_cid_does_not_change() -> None:
     cid = Cid.of(HELLO)
     with pytest.raises(AttributeError):
         cid.codec = DAG_PB  # type: ignore[misc]
@@ -110,7 +110,7 @@ def test_a_cid_does_not_change():
         (IDENTITY, HELLO),
     ],
 )
-def test_content_is_named_by_any_known_hash(hash_code: int, digest: bytes):
+def test_content_is_named_by_any_known_hash(hash_code: int, digest: bytes) -> None:
     cid = Cid.of(HELLO, hash_code=hash_code)
     assert cid.hash_code == hash_code
     assert cid.digest == digest == hash_digest(memoryview(HELLO), hash_code)
@@ -118,31 +118,31 @@ def test_content_is_named_by_any_known_hash(hash_code: int, digest: bytes):
     assert cid.is_identity == (hash_code == IDENTITY)
 
 
-def test_hashes_are_named_as_in_the_multicodec_table():
+def test_hashes_are_named_as_in_the_multicodec_table() -> None:
     for name, code in HASHES.items():
         assert multiformats.multihash.get(code=code).name == name == hash_name(code)
     assert hash_name(MURMUR3) == "0x22"
 
 
-def test_content_is_not_named_by_a_hash_that_is_not_known():
+def test_content_is_not_named_by_a_hash_that_is_not_known() -> None:
     with pytest.raises(UnknownHash, match="0x22 is not known here"):
         Cid.of(HELLO, hash_code=MURMUR3)
 
 
-def test_a_cid_over_an_unknown_codec_and_an_unknown_hash_can_exist():
+def test_a_cid_over_an_unknown_codec_and_an_unknown_hash_can_exist() -> None:
     cid = Cid(b"\1\2\3\4\5\6\7\x08", codec=0x1234_5678, hash_code=MURMUR3)
     assert Cid.parse(str(cid)) == cid
     assert (cid.codec, cid.hash_code) == (0x1234_5678, MURMUR3)
 
 
 @pytest.mark.parametrize("size", [20, 32])
-def test_a_digest_may_be_cut_down_to_the_bound(size: int):
+def test_a_digest_may_be_cut_down_to_the_bound(size: int) -> None:
     digest = hash_digest(HELLO, SHA2_256)[:size]
     assert Cid(digest).digest == digest
 
 
 @pytest.mark.parametrize("size", [0, 19, 33])
-def test_a_digest_that_is_shorter_or_longer_is_refused(size: int):
+def test_a_digest_that_is_shorter_or_longer_is_refused(size: int) -> None:
     with pytest.raises(InvalidCid, match=f"20 to 32 bytes, not {size}"):
         Cid(bytes(size))
     with pytest.raises(InvalidCid):
@@ -150,7 +150,7 @@ def test_a_digest_that_is_shorter_or_longer_is_refused(size: int):
 
 
 @pytest.mark.parametrize("hash_code", [IDENTITY, MURMUR3])
-def test_any_other_digest_is_bounded_from_above(hash_code: int):
+def test_any_other_digest_is_bounded_from_above(hash_code: int) -> None:
     assert len(Cid(bytes(128), hash_code=hash_code).digest) == 128
     with pytest.raises(InvalidCid, match="longer than 128"):
         Cid(bytes(129), hash_code=hash_code)
@@ -162,7 +162,7 @@ def test_any_other_digest_is_bounded_from_above(hash_code: int):
     ("codec", "hash_code", "version"),
     [(-1, SHA2_256, 1), (RAW, -1, 1), (2**63, SHA2_256, 1), (RAW, SHA2_256, 2), (RAW, SHA2_256, 0)],
 )
-def test_parts_that_make_no_cid_are_refused(codec: int, hash_code: int, version: int):
+def test_parts_that_make_no_cid_are_refused(codec: int, hash_code: int, version: int) -> None:
     with pytest.raises(InvalidCid):
         Cid(bytes(32), codec=codec, hash_code=hash_code, version=version)
 
@@ -186,7 +186,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
-def test_bytes_that_are_no_cid_are_refused(data: bytes):
+def test_bytes_that_are_no_cid_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidCid):
         Cid.decode(data)
 
@@ -204,44 +204,39 @@ def test_bytes_that_are_no_cid_are_refused(data: bytes):
         f"/ipfs/{V1}",
         V1[:-1],
         V1 + "a",
-        V1.upper(),
         V1.replace("q", "Q", 1),
         V0[:-1],
         V0[:-1] + "0",
         f"z{V0}",  # version 0 in a multibase
-        "b" + multiformats.multibase.encode(b"\x12\x20" + bytes(32), "base32"),
+        multiformats.multibase.encode(b"\x12\x20" + bytes(32), "base32"),
         "ZZZZ",
         "é" * 40,
         "\ud800" * 46,
     ],
 )
-def test_text_that_is_no_cid_is_refused_and_shown(text: str):
+def test_text_that_is_no_cid_is_refused_and_shown(text: str) -> None:
     with pytest.raises(InvalidCid, match="is no CID"):
         Cid.parse(text)
 
 
-def test_upper_case_is_a_base_of_its_own():
+def test_upper_case_is_a_base_of_its_own() -> None:
     assert Cid.parse("B" + V1[1:].upper()) == Cid.parse(V1)
 
 
 @pytest.mark.parametrize("prefix", ["z", "b", "k", "9", "Q", "m"])
-def test_text_is_bounded_before_it_is_read(prefix: str):
+def test_text_is_bounded_before_it_is_read(prefix: str) -> None:
     with pytest.raises(InvalidCid, match="1000001 letters are too many"):
         Cid.parse(prefix + "1" * 1_000_000)
     with pytest.raises(InvalidCid):
         Cid.parse(prefix + "1" * 1200)
 
 
-def test_the_longest_cid_can_be_read_in_the_base_that_takes_most_letters():
+def test_the_longest_cid_can_be_read_in_the_base_that_takes_most_letters() -> None:
     cid = Cid(bytes(128), codec=2**63 - 1, hash_code=2**63 - 1)
     assert Cid.parse("0" + "".join(f"{byte:08b}" for byte in bytes(cid))) == cid
 
 
 @given(...)
-def test_any_bytes_are_a_cid_or_refused(data: bytes):
-    try:
-        cid = Cid.decode(data)
-    except InvalidData as error:
-        assert isinstance(error, InvalidCid)
-    else:
-        assert bytes(cid) == data
+def test_any_bytes_are_a_cid_or_refused(data: bytes) -> None:
+    with suppress(InvalidCid):
+        assert bytes(Cid.decode(data)) == data

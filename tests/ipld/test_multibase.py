@@ -1,5 +1,7 @@
 """Text in some base, held against `multiformats`."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, strategies as st
 from multiformats import multibase as reference
@@ -12,12 +14,12 @@ THEIRS = ["base2", "base10", "base32hex", "base32z", "base58flickr", "base64", "
 
 @pytest.mark.parametrize("base", OURS + THEIRS)
 @given(data=st.binary(max_size=80))
-def test_every_base_is_read_as_the_reference_writes_it(base: str, data: bytes):
+def test_every_base_is_read_as_the_reference_writes_it(base: str, data: bytes) -> None:
     assert multibase.decode(reference.encode(data, base)) == data
 
 
 @given(st.binary(max_size=80))
-def test_bases_32_and_58_are_written_as_the_reference_does(data: bytes):
+def test_bases_32_and_58_are_written_as_the_reference_does(data: bytes) -> None:
     assert "b" + multibase.base32(data) == reference.encode(data, "base32")
     assert "z" + multibase.base58(data) == reference.encode(data, "base58btc")
     assert multibase.decode_base58(multibase.base58(data)) == data
@@ -52,14 +54,12 @@ def test_bases_32_and_58_are_written_as_the_reference_does(data: bytes):
         "🚀🪐",
     ],
 )
-def test_text_that_is_no_spelling_in_its_base_is_refused(text: str):
+def test_text_that_is_no_spelling_in_its_base_is_refused(text: str) -> None:
     with pytest.raises(multibase.InvalidMultibase):
         multibase.decode(text)
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_read_or_refused(text: str):
-    try:
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(multibase.InvalidMultibase):
         multibase.decode(text)
-    except multibase.InvalidMultibase:
-        pass
