@@ -123,7 +123,10 @@ SIMPLE_CASES = [
         RECEIPT,
         ["out", "error", "kind"],
         "panic",
-        'receipt: out.error.kind: expected one of trap, abort, out-of-fuel, got "panic"',
+        (
+            "receipt: out.error.kind: expected one of trap, abort, out-of-fuel, invalid-result, "
+            'got "panic"'
+        ),
     ),
     (RECEIPT, ["out", "ok"], None, "receipt: out: expected either ok or error, got both"),
     (RECEIPT, ["out"], {}, "receipt: out: expected either ok or error, got neither"),
