@@ -1,8 +1,8 @@
 """Read and write DAG-CBOR, which has one spelling for each value.
 
 Strictness is ours and stands in `_scan`: one pass over the bytes that builds nothing but the links.
-So checking a block or listing its links takes no memory, a length that lies allocates nothing, and
-nesting is a counter instead of a stack of calls. Only bytes that passed are given to `cbor2`, which
+So checking a block costs no memory beyond them, a length that lies allocates nothing, and hostile
+nesting meets a bound and not the end of the stack. Only bytes that passed are given to `cbor2`, which
 then meets none of what it is lenient about (tags, shared references, indefinite lengths).
 
 The package `dag-cbor` is the reference: the tests hold the bytes written here, and the verdict on
@@ -19,7 +19,7 @@ from ipvm.ipld.cid import Cid, InvalidCid
 from ipvm.ipld.value import PLAIN, InvalidEncoding, Value, check_number, deeper
 from ipvm.limits import IPLD_DEPTH_MAX
 
-__all__ = ["check", "decode", "encode", "links"]
+__all__ = ["decode", "encode", "links"]
 
 _NAME: Final = "dag-cbor"
 
@@ -72,11 +72,6 @@ def decode(data: bytes) -> Value:
     found = iter(links(data))
     value: Value = cbor2.loads(data, tag_hook=lambda _tag, _immutable: next(found))
     return value
-
-
-def check(data: bytes) -> None:
-    """Raise `InvalidEncoding` unless the bytes are the one spelling of a value."""
-    links(data)
 
 
 def links(data: bytes) -> tuple[Cid, ...]:

@@ -146,7 +146,8 @@ def _is_reserved(value: dict[str, Value]) -> bool:
     inner = value["/"]
     if not isinstance(inner, dict):
         return isinstance(inner, str)
-    return isinstance(inner.get("bytes"), str) and min(inner) == "bytes"
+    # A value to be written may have keys that are no text, which is noticed one level further in.
+    return isinstance(inner.get("bytes"), str) and min(map(str, inner)) == "bytes"
 
 
 def _nesting(text: str) -> int:
@@ -171,12 +172,13 @@ def _read_map(pairs: list[tuple[str, Value]]) -> Value:
         raise InvalidEncoding(_NAME, "the keys of a map are repeated")
     if not _is_reserved(value):
         return value
-    inner = value["/"]
-    if len(value) == 1 and isinstance(inner, str):
-        return _read_link(inner)
-    if len(value) == 1 and isinstance(inner, dict) and len(inner) == 1:
-        return _read_bytes(inner["bytes"])
-    raise InvalidEncoding(_NAME, 'the key "/" is reserved for links and bytes')
+    match list(value.values()):
+        case [str(text)]:
+            return _read_link(text)
+        case [{"bytes": str(text), **others}] if not others:
+            return _read_bytes(text)
+        case _:
+            raise InvalidEncoding(_NAME, 'the key "/" is reserved for links and bytes')
 
 
 def _read_link(text: str) -> Cid:
@@ -189,10 +191,9 @@ def _read_link(text: str) -> Cid:
     return cid
 
 
-def _read_bytes(text: Value) -> bytes:
-    spelled = str(text)
-    data = a2b_base64(spelled + "=" * (-len(spelled) % 4))
-    if _base64(data) != spelled:
+def _read_bytes(text: str) -> bytes:
+    data = a2b_base64(text + "=" * (-len(text) % 4))
+    if _base64(data) != text:
         raise InvalidEncoding(_NAME, "bytes are not spelled in base 64 without padding")
     return data
 

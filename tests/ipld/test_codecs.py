@@ -127,6 +127,8 @@ def test_integers_reach_to_64_bits_and_a_sign(codec: int, number: int) -> None:
         {1: 2},
         {"a": 1, 2: 3},
         {None: 1},
+        {"/": {"bytes": "a", 1: 2}},
+        {"/": 1, None: 2},
         (1, 2),
         {1, 2},
         bytearray(b"a"),

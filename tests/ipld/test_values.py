@@ -114,7 +114,7 @@ def assert_same_verdict(data: bytes) -> None:
     assume(b"\xd8\x2a" not in data)  # The reference does not know the hashes that it does not know.
     try:
         expected = of_reference(dag_cbor.decode(data))
-    except CBORDecodingError:
+    except (CBORDecodingError, OverflowError):  # Lengths from 2**63 escape it as the latter.
         with pytest.raises(InvalidEncoding):
             check(data, DAG_CBOR)
         with pytest.raises(InvalidEncoding):
