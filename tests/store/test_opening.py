@@ -1,7 +1,9 @@
 """What a store makes of a folder that is not quite what it expects."""
 
 import os
+import random
 import shutil
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from ipvm.errors import InvalidData, Refused
 from ipvm.ipld import Block, BlockMismatch
 from ipvm.store import Check, NotAStore, StoreDamaged, StoreReadOnly, StoreTooNew
+from ipvm.store.commit import Write
 from ipvm.store.lmdb import Lmdb
 from ipvm.store.lmdb.records import FORMAT
 
@@ -23,6 +26,7 @@ import os, sys, trio
 from pathlib import Path
 from ipvm.errors import IpvmError
 from ipvm.ipld import Block
+from ipvm.store.commit import Write
 from ipvm.store.lmdb import Lmdb
 
 block = Block.of(b"a block")
@@ -128,6 +132,32 @@ async def test_a_file_that_is_cut_off_is_damaged(folder: Path, kept: float) -> N
     await assert_refused(folder, StoreDamaged, "cut off")
 
 
+async def test_a_file_may_lack_pages_that_nothing_is_in(folder: Path) -> None:
+    """LMDB never writes pages that one transaction takes and frees again, not even the last."""
+    with Lmdb(folder) as store:
+        await store.put(BLOCK)
+    missing = free_pages_at_the_end(folder)
+    for _ in range(2):
+        with Lmdb(folder) as store:
+            assert await store.get(BLOCK.cid) == BLOCK
+            assert await store.flaws() == []
+    assert missing > 0
+    assert missing_bytes(folder) == 0
+
+
+async def test_a_commit_leaves_no_pages_missing(folder: Path) -> None:
+    chance = random.Random(1)
+    with Lmdb(folder) as store:
+        await store.put(BLOCK)
+        assert store._environment
+        for _ in range(60):
+            blocks = [Block.of(chance.randbytes(chance.choice([100, 5000]))) for _ in range(100)]
+            writes: list[Write] = [(block.cid.multihash, block.data) for block in blocks]
+            writes += [(block.cid.multihash, None) for block in blocks[::2]]
+            store._environment.write(writes)
+            assert missing_bytes(folder) == 0
+
+
 async def test_a_file_that_ends_in_its_header_is_refused(folder: Path) -> None:
     with Lmdb(folder) as store:
         await store.put(BLOCK)
@@ -207,6 +237,30 @@ async def test_a_store_on_a_read_only_medium_is_read(
         administer("umount", folder)
     with Lmdb(folder) as store:
         await store.put(Block.of(b"another"))
+
+
+def free_pages_at_the_end(folder: Path) -> int:
+    """Write and delete until the file is shorter than its header says; return by how much."""
+    chance = random.Random(0)
+    with lmdb.Environment(str(folder), map_size=2**30) as environment:
+        keys: list[bytes] = []
+        while not missing_bytes(folder):
+            with environment.begin(write=True) as transaction:
+                for _ in range(chance.randrange(1, 300)):
+                    if keys and chance.random() < 0.5:
+                        transaction.delete(keys.pop(chance.randrange(len(keys))))
+                    else:
+                        keys.append(chance.randbytes(34))
+                        transaction.put(keys[-1], bytes(chance.choice([10, 1000, 5000, 20_000])))
+    return missing_bytes(folder)
+
+
+def missing_bytes(folder: Path) -> int:
+    """By how much the file is shorter than its header says, read from the newer of its two."""
+    data = (folder / "data.mdb").read_bytes()
+    headers = [struct.unpack_from("=QQ", data, page * 4096 + 16 + 24 + 96) for page in (0, 1)]
+    _, last_page = max((int(number), int(last_page)) for last_page, number in headers)
+    return max(0, (last_page + 1) * 4096 - len(data))
 
 
 def write(file: Path, data: bytes = b"") -> None:

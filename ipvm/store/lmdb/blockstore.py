@@ -2,7 +2,8 @@
 
 It opens when it is first used. A store that is not there reads as an empty one, and is made by the
 first put, so that looking something up leaves no trace. Reads happen at once, in the calling task:
-a thread would cost ten times the read. Commits happen in a thread, and share it (`commit`).
+a thread would cost ten times the read. What may wait for the disk or for another process happens in
+a thread: opening, and commits, which share it (`commit`).
 """
 
 import threading
@@ -47,6 +48,7 @@ class Lmdb:
         self.path = path
         self._map_bytes = map_bytes
         self._environment: Environment | None = None
+        self._first = trio.Lock()
         self._opening = threading.Lock()
         self._commits = GroupCommit(self._write)
 
@@ -91,7 +93,7 @@ class Lmdb:
 
     async def delete(self, cid: Cid) -> None:
         """Keep nothing under the hash of `cid` any more. The file does not shrink."""
-        absent = cid.is_identity or self._opened(create=False) is None
+        absent = cid.is_identity or await self._environment_now() is None
         await self._submit([] if absent else [(cid.multihash, None)])
 
     async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
@@ -108,9 +110,8 @@ class Lmdb:
 
         Cancelled, it leaves a thread behind that reads to the end of the file.
         """
-        environment = self._opened(create=False)
+        environment = await self._environment_now()
         if environment is None:
-            await checkpoint()
             return ()
         return await trio.to_thread.run_sync(environment.flaws, abandon_on_cancel=True)
 
@@ -120,10 +121,9 @@ class Lmdb:
         return await self._ask(lambda environment: environment.read(job), absent)
 
     async def _ask(self, question: Callable[[Environment], _Answer], absent: _Answer) -> _Answer:
-        await checkpoint()
         reason = ""
         for _ in range(_ATTEMPTS):
-            environment = self._opened(create=False)
+            environment = await self._environment_now()
             if environment is None:
                 return absent
             try:
@@ -144,9 +144,17 @@ class Lmdb:
         if environment is not None:
             environment.write(writes)
 
-    def _opened(self, *, create: bool) -> Environment | None:
-        if self._environment is None:
-            with self._opening:  # the thread that writes may have come here too
-                if self._environment is None:
-                    self._environment = lease(self.path, self._map_bytes, create=create)
+    async def _environment_now(self) -> Environment | None:
+        if self._environment is not None:
+            await checkpoint()
+            return self._environment
+        async with self._first:  # the others find it open then, without a thread for each
+            if self._environment is None:
+                await trio.to_thread.run_sync(partial(self._opened, create=False))
         return self._environment
+
+    def _opened(self, *, create: bool) -> Environment | None:
+        with self._opening:  # the thread that writes may come here too
+            if self._environment is None:
+                self._environment = lease(self.path, self._map_bytes, create=create)
+            return self._environment

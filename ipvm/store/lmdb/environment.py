@@ -25,7 +25,8 @@ from ipvm.store.commit import Write
 from ipvm.store.conditions import StoreFull, StoreUnavailable
 from ipvm.store.lmdb import records
 from ipvm.store.lmdb.failures import condition
-from ipvm.store.lmdb.opening import DATA_FILE, make_file, open_file
+from ipvm.store.lmdb.opening import make_file, open_file
+from ipvm.store.lmdb.structure import DATA_FILE, fill_gap, flaws
 
 _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 64
@@ -108,31 +109,25 @@ class Environment:
                 self._handle.close()
 
     def flaws(self) -> Sequence[str]:
-        """Return what is wrong with the structure of the file, reading it without LMDB.
+        """Return what is wrong with the structure of the file. It reads all of that.
 
-        LMDB ends the process when it walks into some kinds of damage. The read transaction keeps
-        the pages of this moment from being written again meanwhile.
+        Raises:
+            IpvmError: The condition that came up (`failures`).
         """
-        from lmdb import verify  # noqa: PLC0415  (a long module, for this rare use alone)
-
         if self._handle is None:
             self.reopen()
-        with self._mapped:
-            pin = self._current().begin()
         try:
-            # The module does not say its types.
-            found: list[str] = verify.verify(str(self.path))  # type: ignore[no-untyped-call]
-        except verify.VerifyError as flaw:
-            return [str(flaw)]
-        finally:
-            pin.abort()
-        return found
+            return flaws(self.path, self._current())
+        except (lmdb.Error, OSError) as error:
+            raise condition(error, self.path) from error
 
     def _commit(self, writes: Sequence[Write]) -> None:
         for _ in range(_ATTEMPTS):
             try:
                 with self._current().begin(write=True) as transaction:
-                    return records.apply(transaction, writes)
+                    records.apply(transaction, writes)
+                fill_gap(self.path, self._current())
+                return
             except lmdb.MapFullError:
                 self._grow()
             except (lmdb.MapResizedError, lmdb.PanicError):

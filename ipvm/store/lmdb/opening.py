@@ -3,9 +3,9 @@
 Nothing foreign is touched: a folder with other files in it is refused, and a file of another
 program too. Reading makes nothing: a store that is not there is an empty one, until the first put.
 
-The file is mapped, and touching a page that the file does not have kills the process. So the size
-of the file is compared with what its header claims, each time it is opened. The library checks
-the inside of each page; py-lmdb 3.0 has far more such checks than LMDB itself.
+What the file says about itself is checked before it is used: its length (`structure`), whose it is,
+and the version of its layout. The inside of each page is checked by the library as it goes; py-lmdb
+3.0 has far more such checks than LMDB itself.
 """
 
 import errno
@@ -19,12 +19,10 @@ from typing import Final
 import lmdb
 
 from ipvm.limits import STORE_PROCESSES_MAX
-from ipvm.store.conditions import NotAStore, StoreDamaged, StoreTooNew
+from ipvm.store.conditions import NotAStore, StoreTooNew
 from ipvm.store.lmdb import records
 from ipvm.store.lmdb.failures import condition
-
-DATA_FILE: Final = "data.mdb"
-"""The file that holds everything; the lock file beside it may be lost without loss."""
+from ipvm.store.lmdb.structure import DATA_FILE, require_whole
 
 _LOCK_FILE: Final = "lock.mdb"
 _LOCK_BYTES: Final = 64 * STORE_PROCESSES_MAX + 128
@@ -83,7 +81,7 @@ def make_file(path: Path, map_bytes: int) -> lmdb.Environment:
 
 def _require_free(path: Path) -> None:
     try:
-        others = {entry.name for entry in path.iterdir()} - {_LOCK_FILE}
+        others = {entry.name for entry in path.iterdir()} - {_LOCK_FILE, DATA_FILE}
     except FileNotFoundError:
         return
     if others:
@@ -149,10 +147,7 @@ def _allocate_lock(file: Path) -> None:
 
 def _validated(path: Path, handle: lmdb.Environment) -> lmdb.Environment | None:
     with _closing_on_failure(handle):
-        claimed = (handle.info()["last_pgno"] + 1) * handle.stat()["psize"]
-        found = (path / DATA_FILE).stat().st_size
-        if found < claimed:
-            raise StoreDamaged(path, f"{DATA_FILE} is cut off after {found} of {claimed} bytes")
+        require_whole(path, handle)
         with handle.begin() as transaction:
             empty = not transaction.stat()["entries"]
             version = records.version(transaction)
