@@ -59,7 +59,7 @@ class Node:
         """
         options = CallOptions(fuel=fuel, memory=memory, profile=profile)
         cid = await self.resolve(target)
-        return Program(self._runtime, cid, await self._runtime.load(cid, profile), options)
+        return Program(self._runtime, await self._runtime.load(cid, profile), options)
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""

@@ -1,6 +1,7 @@
 """wasmtime, alone behind one adapter: engines, stores, compiled modules, and calls on fibers."""
 
 from ipvm.engine import selftest
+from ipvm.engine.attempt import KERNEL_NAME, attempt
 from ipvm.engine.call import CallShape, call
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.hostport import HostPort, host_port_for
@@ -21,11 +22,12 @@ from ipvm.engine.profile import (
     engine_for,
     wasmtime_version,
 )
-from ipvm.engine.store import Extern, Host, Instance, Store, StoreBounds
+from ipvm.engine.store import Extern, Host, Instance, Postponed, Store, StoreBounds
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
 __all__ = [
     "EXTERN_BYTES",
+    "KERNEL_NAME",
     "OUT_OF_FUEL",
     "PROFILES",
     "STACK_OVERFLOW",
@@ -42,9 +44,11 @@ __all__ = [
     "Instance",
     "InvalidText",
     "NotCompiled",
+    "Postponed",
     "Store",
     "StoreBounds",
     "Trap",
+    "attempt",
     "call",
     "compile_module",
     "compile_now",

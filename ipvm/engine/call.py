@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ipvm.engine.store import Extern, PendingCall, Store
 
-__all__ = ["CallShape", "call"]
+__all__ = ["FIRST_SLICES", "CallShape", "call", "raise_failure"]
 
 FIRST_SLICES: Final = 1
 """Slices that a guest may use on the trio thread before it counts as CPU-bound: a millisecond."""
@@ -93,7 +93,7 @@ async def call(
         await _drive(store, future)
     finally:
         capi.call_future_delete(future)
-    _raise_failure(store, trap=outcome[0], error=outcome[1])
+    raise_failure(store, trap=outcome[0], error=outcome[1])
     return shape.results(buffer)
 
 
@@ -143,7 +143,7 @@ def _worker_limiter() -> trio.CapacityLimiter:
 _WORKERS: Final[RunVar[trio.CapacityLimiter]] = RunVar("ipvm workers")
 
 
-def _raise_failure(store: "Store", *, trap: int | None, error: int | None) -> None:
+def raise_failure(store: "Store", *, trap: int | None, error: int | None) -> None:
     """Raise what ended the guest: what the host raised first of all, with the trap as its cause."""
     ended = read_failure(error, trap)
     failure, store.failure = store.failure, None

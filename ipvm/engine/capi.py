@@ -171,6 +171,17 @@ memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, c_void_p, c_voi
 caller_context = _quick("wasmtime_caller_context", c_void_p, c_void_p)
 trap_new_code = _quick("wasmtime_trap_new_code", c_void_p, c_uint8)
 TRAP_INTERRUPT: Final = 10
+func_call = _long(
+    "wasmtime_func_call",
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_size_t,
+    c_void_p,
+    c_size_t,
+    c_void_p,
+)
 func_call_async = _quick(
     "wasmtime_func_call_async",
     c_void_p,

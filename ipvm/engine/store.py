@@ -11,8 +11,9 @@ a trap, and the executor raises what was kept.
 """
 
 import ctypes
+import functools
 import struct
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import wasmtime
 
@@ -23,7 +24,7 @@ from ipvm.engine.trap import read_failure
 if TYPE_CHECKING:
     from ipvm.engine.module import CompiledModule
 
-__all__ = ["Extern", "Host", "Instance", "Store", "StoreBounds"]
+__all__ = ["Extern", "Host", "Instance", "PendingCall", "Postponed", "Store", "StoreBounds"]
 
 _SLICE_FUEL: Final = 1_000_000
 """Fuel that takes about a millisecond."""
@@ -46,19 +47,17 @@ class Host(Protocol):
         ...
 
 
-class StoreBounds:
-    """Bounds that wasmtime enforces in one store, counted over all instances of it."""
+class StoreBounds(NamedTuple):
+    """Bounds that wasmtime enforces in one store, in the order in which it takes them.
 
-    __slots__ = ("instances", "memories", "memory_bytes", "table_elements", "tables")
+    The first two hold for each memory and each table, the others for all instances together.
+    """
 
-    def __init__(
-        self, *, memory_bytes: int, table_elements: int, instances: int, tables: int, memories: int
-    ) -> None:
-        self.memory_bytes = memory_bytes
-        self.table_elements = table_elements
-        self.instances = instances
-        self.tables = tables
-        self.memories = memories
+    memory_bytes: int
+    table_elements: int
+    instances: int
+    tables: int
+    memories: int
 
 
 class Extern:
@@ -102,6 +101,10 @@ class Instance:
         return extern
 
 
+class Postponed(Exception):
+    """Guest code cannot go on where it was tried at once: it has to wait, or to compute for long."""
+
+
 class PendingCall:
     """A call of `wait` that its guest is suspended on."""
 
@@ -117,8 +120,9 @@ class Store:
 
     __slots__ = (
         "_address",
-        "_fuel_slot",
-        "_slots",
+        "_reserve",
+        "_words",
+        "_words_address",
         "context",
         "engine",
         "entered",
@@ -135,8 +139,9 @@ class Store:
         self.pending: PendingCall | None = None
         self._address = capi.store_new(engine.address, None, None)
         self.context = capi.store_context(self._address)
-        self._fuel_slot = ctypes.c_uint64()
-        self._slots = (ctypes.c_void_p * 2)()
+        self._reserve = 0
+        self._words = (ctypes.c_uint64 * 2)()
+        self._words_address = ctypes.addressof(self._words)
         _STORES[self.context] = self
         if bounds is not None:
             self.bound(bounds)
@@ -150,24 +155,33 @@ class Store:
 
     def bound(self, bounds: StoreBounds) -> None:
         """Set what wasmtime enforces from here on."""
-        capi.store_limiter(
-            self._address,
-            bounds.memory_bytes,
-            bounds.table_elements,
-            bounds.instances,
-            bounds.tables,
-            bounds.memories,
-        )
+        capi.store_limiter(self._address, *bounds)
 
     @property
     def fuel(self) -> int:
-        """Fuel that is left. Unreliable after any trap but running out of it."""
-        self._raise(capi.get_fuel(self.context, ctypes.addressof(self._fuel_slot)), None)
-        return self._fuel_slot.value
+        """Fuel that is left. Unreliable after any trap but running out of it.
+
+        Setting it raises Postponed where what was kept back by `ration` would have to be touched.
+        """
+        self._raise(capi.get_fuel(self.context, self._words_address), None)
+        return self._words[0] + self._reserve
 
     @fuel.setter
     def fuel(self, amount: int) -> None:
-        self._raise(capi.set_fuel(self.context, amount), None)
+        if amount < self._reserve:
+            raise Postponed
+        self._raise(capi.set_fuel(self.context, amount - self._reserve), None)
+
+    @property
+    def rationed(self) -> bool:
+        """Whether guest code has less fuel than there is."""
+        return self._reserve > 0
+
+    def ration(self, slices: int) -> None:
+        """Keep back all fuel but that of so many slices; see `use_slices`."""
+        amount = self.fuel
+        self._reserve = max(amount - slices * _SLICE_FUEL, 0)
+        self.fuel = amount
 
     def enter(self) -> None:
         """Get ready to run guest code. From here on the store is entered asynchronously."""
@@ -192,28 +206,26 @@ class Store:
             EngineFault: wasmtime refused, for example because a bound of the store was reached.
         """
         instance = Instance(self)
-        slots = self._slots
+        words = self._words
+        words[0] = 0
         error = capi.instance_new(
-            self.context,
-            module.address,
-            imports,
-            count,
-            instance.address,
-            ctypes.addressof(slots),
+            self.context, module.address, imports, count, instance.address, self._words_address
         )
-        if error or slots[0]:
-            trap, slots[0] = slots[0], None
-            self._raise(error, trap)
+        if error or words[0]:
+            self._raise(error, words[0])
         return instance
 
-    def memory_view(self, memory: Extern) -> memoryview:
-        """Give a writable view of a whole memory as it is now.
+    def memory_view(self, memory: int, size: int) -> memoryview:
+        """Give a writable view of a memory of known size, which stands as an extern at an address.
 
         The view dangles once the store is closed: whoever takes it releases it before.
         """
-        size = capi.memory_data_size(self.context, memory.payload)
-        data = capi.memory_data(self.context, memory.payload)
-        return memoryview((ctypes.c_char * size).from_address(data)).cast("B")
+        payload = memory + capi.EXTERN_PAYLOAD
+        if capi.memory_data_size(self.context, payload) != size:
+            raise ValueError(f"the memory does not have {size} bytes")
+        return memoryview(_array(size).from_address(capi.memory_data(self.context, payload))).cast(
+            "B"
+        )
 
     def constant_i32(self, value: int, address: int) -> None:
         """Make an immutable global and write it as an extern to the 32 bytes at an address."""
@@ -234,8 +246,9 @@ class Store:
         self._raise(error, None)
 
     def _raise(self, error: int | None, trap: int | None) -> None:
-        failure = read_failure(error, trap)
-        if failure is not None:
+        if error or trap:
+            failure = read_failure(error, trap)
+            assert failure is not None
             raise failure
 
 
@@ -247,6 +260,12 @@ def stores_by_context() -> dict[int, Store]:
 _STORES: dict[int, Store] = {}
 _CONSTANT_I32_TYPE = wasmtime.GlobalType(wasmtime.ValType.i32(), mutable=False)
 _CONSTANT_I32: Final = capi.address_of(_CONSTANT_I32_TYPE.ptr())
+
+
+@functools.cache
+def _array(size: int) -> "type[ctypes.Array[ctypes.c_char]]":
+    """Give the array type of a size; making one takes ten times as long as using it."""
+    return ctypes.c_char * size
 
 
 def _value(kind: int, payload: int) -> "ctypes.Array[ctypes.c_char]":

@@ -18,6 +18,7 @@ __all__ = ["OUT_OF_FUEL", "STACK_OVERFLOW", "EngineFault", "Frame", "Trap", "rea
 
 STACK_OVERFLOW: Final = "stack-overflow"
 OUT_OF_FUEL: Final = "out-of-fuel"
+INDIRECT_CALL_TO_NULL: Final = "indirect-call-to-null"
 
 FRAMES_MAX: Final = 64
 """Frames that are kept of a backtrace, innermost first."""

@@ -9,9 +9,10 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from ipvm.engine import CompiledModule, compile_now, engine_for, text_to_module
+from ipvm.engine import KERNEL_NAME, CompiledModule, compile_now, engine_for, text_to_module
 from ipvm.host.calls import HOST_CALLS, HostCall
 from ipvm.model import Profile
+from ipvm.wasm import prepare, read_module
 
 __all__ = ["Companions", "companion_bytes", "companions_for", "export_name"]
 
@@ -29,8 +30,16 @@ class Companions:
 def companions_for(profile: Profile) -> Companions:
     """Compile the companions for a profile, once in a process."""
     engine = engine_for(profile)
-    names = ("kernel", "stub", "binding")
-    return Companions(*(compile_now(engine, companion_bytes(name)) for name in names))
+    return Companions(
+        kernel=compile_now(engine, _named("kernel", KERNEL_NAME)),
+        stub=compile_now(engine, _named("stub", "ipvm:stub")),
+        binding=compile_now(engine, _named("binding", "ipvm:binding")),
+    )
+
+
+def _named(companion: str, module_name: str) -> bytes:
+    data = companion_bytes(companion)
+    return prepare(data, read_module(data), module_name=module_name)
 
 
 @functools.cache

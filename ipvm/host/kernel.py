@@ -95,7 +95,7 @@ class Kernel:
         self._instance = store.instantiate(companions.kernel, self._address(0), 1)
         for slot, name in enumerate((b"memory", b"now", b"wait_for")):
             self._instance.export_into(name, self._address(slot))
-        self._view = store.memory_view(self._instance.export(b"memory"))
+        self._view = store.memory_view(self._address(0), KERNEL_BYTES)
         end = min(KERNEL_BYTES, _HEAP + heap_bytes) & ~7
         _BOOK.pack_into(self._view, _COUNT, 0, _HEAP, end)
 

@@ -14,7 +14,6 @@ from ipvm.engine import (
     EXTERN_BYTES,
     CallShape,
     CompiledModule,
-    EngineFault,
     Extern,
     HostPort,
     Instance,
@@ -25,7 +24,6 @@ from ipvm.engine import (
     host_port_for,
     instantiate,
 )
-from ipvm.errors import Refused
 from ipvm.host import Binding, Companions, HostCall, Kernel, companions_for
 from ipvm.ipld import Cid
 from ipvm.linker.bounds import memory_share, table_share
@@ -68,8 +66,9 @@ class CompiledProgram:
         self._imports_max = max(len(step.names) for step in self._steps)
         self._tables = sum(len(node.info.tables) for node in plan.nodes)
         self._memories = sum(len(node.info.memories) for node in plan.nodes)
-        self._shares: dict[int, int] = {}
+        self.initializes = any(step.initializers for step in self._steps)
         self._table_share = table_share(plan)
+        self._bounds_for: dict[int, StoreBounds] = {}
 
     def open(self, *, fuel: int | None, memory: int, blocks: bool) -> "LinkedStore":
         """Make a store for one invocation; nothing is instantiated yet.
@@ -82,15 +81,19 @@ class CompiledProgram:
         Raises:
             LimitExceeded: The program does not start within the memory.
         """
-        if memory not in self._shares:
-            self._shares[memory] = memory_share(self.plan, memory)
-        store = Store(engine_for(self.profile))
-        if fuel is not None:
-            store.fuel = fuel
-        linked = LinkedStore(self, store)
-        if blocks or self.calls_host:
-            linked.add_kernel(companions_for(self.profile), host_port_for(self.profile), memory)
-        store.bound(self._bounds(self._shares[memory]))
+        bounds = self._bounds_for.get(memory)
+        if bounds is None:
+            bounds = self._bounds_for[memory] = self._bounds(memory_share(self.plan, memory))
+        linked = LinkedStore(Store(engine_for(self.profile)))
+        try:
+            if fuel is not None:
+                linked.store.fuel = fuel
+            if blocks or self.calls_host:
+                linked.add_kernel(companions_for(self.profile), host_port_for(self.profile), memory)
+            linked.store.bound(bounds)
+        except BaseException:
+            linked.close()
+            raise
         return linked
 
     async def instantiate(self, linked: "LinkedStore") -> None:
@@ -98,7 +101,6 @@ class CompiledProgram:
         externs = ctypes.create_string_buffer(max(self._imports_max, 1) * EXTERN_BYTES)
         for number, step in enumerate(self._steps):
             await linked.add(number, step, ctypes.addressof(externs))
-        linked.enter()
 
     def _bounds(self, memory_bytes: int) -> StoreBounds:
         nodes = len(self._steps)
@@ -115,8 +117,7 @@ class CompiledProgram:
 class LinkedStore:
     """The live instances of a program in one store. Close it."""
 
-    def __init__(self, program: CompiledProgram, store: Store) -> None:
-        self.program = program
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.kernel: Kernel | None = None
         self._instances: list[Instance] = []
@@ -138,10 +139,7 @@ class LinkedStore:
             else:
                 assert binding is not None
                 binding.export_into(source, address)
-        try:
-            instance = await instantiate(self.store, step.module, externs, step.names)
-        except EngineFault as error:
-            raise Refused(f"the engine does not instantiate the program: {error}") from error
+        instance = await instantiate(self.store, step.module, externs, step.names)
         self._instances.append(instance)
         if binding is not None:
             await binding.bind(self._memory(step, instance))

@@ -11,7 +11,15 @@ from typing import Final, TypeAlias
 from ipvm.errors import GuestError, InvalidArguments, InvalidData
 from ipvm.host import Kernel, OpenBlock
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value, decode, encode
-from ipvm.model import BLOCK_TYPES, Signature, Type, from_record, result as to_result, to_argument
+from ipvm.model import (
+    BLOCK_TYPES,
+    Signature,
+    Type,
+    from_record,
+    from_result,
+    result as to_result,
+    to_argument,
+)
 from ipvm.wasm import F32, F64, I32, I64, FuncType, ModuleInfo, ValType
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "callable_names",
     "operands_from_blocks",
     "operands_from_values",
+    "python_value",
     "read_results",
     "result_block",
     "result_value",
@@ -179,6 +188,17 @@ def result_value(signature: Signature, results: Sequence[Result]) -> Value:
         return to_result(signature, values)
     except InvalidData as error:
         raise GuestError("invalid-result", str(error)) from error
+
+
+def python_value(signature: Signature, results: Sequence[Result]) -> Value:
+    """Give the result as the caller gets it: one value, None for none, a list for several.
+
+    Raises:
+        GuestError: A block does not hold what its type promises.
+    """
+    if len(results) == 1 and not isinstance(results[0], OpenBlock):
+        return results[0]
+    return from_result(signature, result_value(signature, results))
 
 
 def result_block(signature: Signature, results: Sequence[Result]) -> OpenBlock | None:

@@ -1,19 +1,45 @@
-"""Name the frames of a trap: which function, of which module, linked as what."""
+"""Say what it means that guest code stopped, and name the frames that it stopped in.
+
+Names come from the modules, so they are anybody's text: what is not printable in them is escaped.
+"""
 
 from collections.abc import Sequence
 
-from ipvm.engine import Frame
-from ipvm.errors import GuestFrame
+from ipvm.engine import (
+    OUT_OF_FUEL,
+    STACK_OVERFLOW,
+    WASM_STACK_BYTES,
+    EngineFault,
+    Frame,
+    Trap,
+)
+from ipvm.errors import GuestError, GuestFrame, IpvmError, LimitExceeded, Refused
 from ipvm.ipld import Cid
 from ipvm.linker import LinkPlan
 from ipvm.wasm import read_names
 
-__all__ = ["guest_frames"]
+__all__ = ["failure_of"]
 
 
-def guest_frames(frames: Sequence[Frame], plan: LinkPlan) -> tuple[GuestFrame, ...]:
+def failure_of(ended: Trap | EngineFault | GuestError, plan: LinkPlan) -> IpvmError:
+    """Give the condition that the caller meets: an answer of the guest, or a bound of this runner."""
+    if isinstance(ended, EngineFault):
+        return Refused(f"the engine does not instantiate the program: {ended}")
+    if isinstance(ended, GuestError):
+        cause = ended.__cause__
+        frames = _describe_all(cause.frames, plan) if isinstance(cause, Trap) else ()
+        return GuestError(ended.kind, ended.detail, code=ended.code, frames=frames)
+    if ended.code == STACK_OVERFLOW:
+        return LimitExceeded("wasm_stack_bytes", WASM_STACK_BYTES)
+    frames = _describe_all(ended.frames, plan)
+    if ended.code == OUT_OF_FUEL:
+        return GuestError("out-of-fuel", "the fuel is used up", frames=frames)
+    return GuestError("trap", ended.code.replace("-", " "), frames=frames)
+
+
+def _describe_all(frames: Sequence[Frame], plan: LinkPlan) -> tuple[GuestFrame, ...]:
     """Describe the frames of guest modules, innermost first; those of the kernel are left out."""
-    by_code: dict[str, Cid] = {str(node.code): node.code for node in plan.nodes}
+    by_code = {str(node.code): node.code for node in plan.nodes}
     return tuple(
         _describe(frame, by_code[frame.module], plan) for frame in frames if frame.module in by_code
     )
@@ -24,7 +50,7 @@ def _describe(frame: Frame, code: Cid, plan: LinkPlan) -> GuestFrame:
     names = read_names(plan.code[code], nodes[0].info)
     function = names.get(frame.function_index) or frame.function or f"#{frame.function_index}"
     return GuestFrame(
-        function=function,
+        function="".join(each if each.isprintable() else repr(each)[1:-1] for each in function),
         module=str(code),
         linked_as=tuple(str(node.cid) for node in nodes if node.cid != code),
     )

@@ -4,47 +4,37 @@ The executor is the same for a call from outside and for one that a guest makes.
 form of arguments and results, so it takes operands and gives what the guest returned.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from ipvm.engine import OUT_OF_FUEL, STACK_OVERFLOW, WASM_STACK_BYTES, CallShape, Trap, call
-from ipvm.errors import GuestError, IpvmError, LimitExceeded
+from ipvm.engine import EngineFault, Postponed, Trap, attempt, call
+from ipvm.errors import GuestError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Syscalls
 from ipvm.ipld import Block, Cid
 from ipvm.limits import CALL_DEPTH_MAX
-from ipvm.linker import CompiledProgram, LinkedStore
-from ipvm.model import BLOCK_TYPES, Signature, wasm_type
-from ipvm.runtime.abi import (
-    Operand,
-    Result,
-    operands_from_blocks,
-    read_results,
-    result_block,
-    signature_of,
-)
-from ipvm.runtime.backtrace import guest_frames
+from ipvm.linker import LinkedStore
+from ipvm.runtime.abi import Operand, Result, operands_from_blocks, read_results, result_block
+from ipvm.runtime.backtrace import failure_of
+from ipvm.runtime.entry import Entry
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.run import Run
 
 __all__ = ["Execution", "Executor", "Task"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Task:
     """What has to run, and with what."""
 
-    program: CompiledProgram
-    function: str
-    signature: Signature
+    entry: Entry
     operands: Sequence[Operand]
     fuel: int | None
     memory: int
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Execution:
     """What came of a task that ended well."""
 
@@ -61,39 +51,35 @@ class Executor:
         self._run = run
 
     async def execute(self, task: Task) -> Execution:
-        """Run a task in a store of its own.
+        """Run a task in a store of its own: at once if it is brief, else on a fiber.
 
         Raises:
             GuestError: The function trapped, aborted, ran out of fuel, or returned what its
                 signature does not promise.
-            LimitExceeded: The stack or the memory of this runner did not suffice.
+            Refused: The stack, the memory or the engine of this runner did not suffice.
         """
-        blocks = not BLOCK_TYPES.isdisjoint(task.signature.params + task.signature.results)
-        linked = task.program.open(fuel=task.fuel, memory=task.memory, blocks=blocks)
+        if task.entry.brief:
+            try:
+                return await self._execute(task, brief=True)
+            except Postponed:
+                task.entry.brief = False
+        return await self._execute(task, brief=False)
+
+    async def _execute(self, task: Task, *, brief: bool) -> Execution:
+        entry = task.entry
+        linked = entry.program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
+        services = _Services(self, self._run, task, brief=brief)
         try:
-            return await self._execute(task, linked)
-        except Trap as trap:
-            raise _failure(trap, task.program) from trap
-        except GuestError as error:
-            if isinstance(error.__cause__, Trap):
-                frames = guest_frames(error.__cause__.frames, task.program.plan)
-                raise GuestError(
-                    error.kind, error.detail, code=error.code, frames=frames
-                ) from error
-            raise
+            raw = await _enter(task, linked, services, brief=brief)
+            results = read_results(entry.signature, linked.kernel, raw)
+            fuel_used = None if task.fuel is None else task.fuel - linked.store.fuel
+        except (Trap, EngineFault, GuestError) as ended:
+            services.pass_on_logs()
+            raise failure_of(ended, entry.program.plan) from ended
         finally:
             linked.close()
-
-    async def _execute(self, task: Task, linked: LinkedStore) -> Execution:
-        numbers = [_place(linked, operand) for operand in task.operands]
-        if linked.kernel is not None:
-            services = _Services(self, self._run, task)
-            linked.store.host = Syscalls(linked.store, linked.kernel, services)
-        await task.program.instantiate(linked)
-        raw = await call(
-            linked.store, linked.export(task.function), _shape(task.signature), numbers
-        )
-        return Execution(read_results(task.signature, linked.kernel, raw), _used(task, linked))
+        services.pass_on_logs()
+        return Execution(results, fuel_used)
 
     async def call_by_cid(
         self,
@@ -107,13 +93,11 @@ class Executor:
         """Run a function for another one; see `ipvm.host.Services.call`."""
         if caller.depth + 1 > CALL_DEPTH_MAX:
             raise LimitExceeded("call_depth", CALL_DEPTH_MAX)
-        program = await self._programs.get(cid, caller.program.profile)
-        root = program.plan.root
-        signature = signature_of(root.info, root.signatures, function)
+        loaded = await self._programs.get(cid, caller.entry.program.profile)
+        entry = loaded.entry(function)
+        signature = entry.signature
         task = Task(
-            program=program,
-            function=function,
-            signature=signature,
+            entry=entry,
             operands=operands_from_blocks(signature, arguments, function),
             fuel=fuel,
             memory=caller.memory,
@@ -135,10 +119,14 @@ class Executor:
 class _Services:
     """What the guests of one task are given. Notes what stands in the way of a receipt."""
 
-    def __init__(self, executor: Executor, run: Run, task: Task) -> None:
+    __slots__ = ("_brief", "_executor", "_logs", "_run", "_task")
+
+    def __init__(self, executor: Executor, run: Run, task: Task, *, brief: bool) -> None:
         self._executor = executor
         self._run = run
         self._task = task
+        self._brief = brief
+        self._logs: list[tuple[Cid, str]] = []
 
     async def open(self, cid: Cid) -> Block:
         with self._run.noting():
@@ -157,10 +145,33 @@ class _Services:
             )
 
     def log(self, guest: int, message: str) -> None:
-        self._run.on_log(self.cid_of(guest), message)
+        if self._brief:
+            self._logs.append((self.cid_of(guest), message))
+        else:
+            self._run.on_log(self.cid_of(guest), message)
 
     def cid_of(self, guest: int) -> Cid:
-        return self._task.program.plan.nodes[guest].cid
+        return self._task.entry.program.plan.nodes[guest].cid
+
+    def pass_on_logs(self) -> None:
+        """Pass on what a brief call said; one that was given up says it again."""
+        for cid, message in self._logs:
+            self._run.on_log(cid, message)
+
+
+async def _enter(
+    task: Task, linked: LinkedStore, services: _Services, *, brief: bool
+) -> tuple[int | float, ...]:
+    """Carry the arguments in, bring the program to life, and call the function."""
+    numbers = [_place(linked, operand) for operand in task.operands]
+    if linked.kernel is not None:
+        linked.store.host = Syscalls(linked.store, linked.kernel, services)
+    await task.entry.program.instantiate(linked)
+    function = linked.export(task.entry.name)
+    if brief:
+        return await attempt(linked.store, function, task.entry.shape, numbers)
+    linked.enter()
+    return await call(linked.store, function, task.entry.shape, numbers)
 
 
 def _place(linked: LinkedStore, operand: Operand) -> int | float:
@@ -170,25 +181,3 @@ def _place(linked: LinkedStore, operand: Operand) -> int | float:
         return operand
     assert linked.kernel is not None
     return linked.kernel.place(operand)
-
-
-def _used(task: Task, linked: LinkedStore) -> int | None:
-    return None if task.fuel is None else task.fuel - linked.store.fuel
-
-
-@functools.lru_cache(maxsize=1024)
-def _shape(signature: Signature) -> CallShape:
-    return CallShape(
-        [wasm_type(type_) for type_ in signature.params],
-        [wasm_type(type_) for type_ in signature.results],
-    )
-
-
-def _failure(trap: Trap, program: CompiledProgram) -> IpvmError:
-    """Say what a trap means: an answer of the guest, or a bound of this runner."""
-    if trap.code == STACK_OVERFLOW:
-        return LimitExceeded("wasm_stack_bytes", WASM_STACK_BYTES)
-    frames = guest_frames(trap.frames, program.plan)
-    if trap.code == OUT_OF_FUEL:
-        return GuestError("out-of-fuel", "the fuel is used up", frames=frames)
-    return GuestError("trap", trap.code.replace("-", " "), frames=frames)

@@ -4,10 +4,9 @@ import html
 from collections.abc import Iterator
 from typing import final
 
-from ipvm.ipld import Cid, Value
-from ipvm.linker import CompiledProgram
-from ipvm.model import Profile, Signature
-from ipvm.runtime.abi import callable_names
+from ipvm.ipld import Value
+from ipvm.model import Profile
+from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.runtime import CallOptions, Runtime
 
@@ -18,16 +17,16 @@ __all__ = ["Function", "Program"]
 class Function:
     """One exported function. Awaiting a call runs it in a fresh sandbox and gives its result."""
 
-    def __init__(
-        self, runtime: Runtime, cid: Cid, name: str, signature: Signature, options: CallOptions
-    ) -> None:
+    def __init__(self, runtime: Runtime, entry: Entry, options: CallOptions) -> None:
         self._runtime = runtime
+        self._entry = entry
         self._options = options
-        self.cid = cid
-        self.name = name
-        self.signature = signature
-        self.__name__ = name
-        self.__doc__ = "\n".join([f"{name}{signature}", "", signature.doc or f"Function of {cid}."])
+        self.cid = entry.program.plan.root.cid
+        self.name = entry.name
+        self.signature = entry.signature
+        self.__name__ = entry.name
+        doc = entry.signature.doc or f"Function of {self.cid}."
+        self.__doc__ = f"{entry.name}{entry.signature}\n\n{doc}"
 
     async def __call__(self, *arguments: object) -> Value:
         """Call the function.
@@ -40,14 +39,14 @@ class Function:
             InvalidArguments: They do not fit the signature.
             GuestError: The function trapped, aborted or ran out of fuel.
         """
-        return await self._runtime.call(self.cid, self.name, arguments, self._options)
+        return await self._runtime.call(self._entry, arguments, self._options)
 
     async def receipt(self, *arguments: object) -> Receipt:
         """Call the function and give the receipt, which is stored; see `Receipt`.
 
         A function that fails has a receipt too: its `error` says how, and its `value` raises it.
         """
-        return await self._runtime.receipt(self.cid, self.name, arguments, self._options)
+        return await self._runtime.receipt(self._entry, arguments, self._options)
 
     def __repr__(self) -> str:
         return f"<function {self.name}{self.signature} of {self.cid}>"
@@ -67,19 +66,17 @@ class Program:
         options: The bounds of its calls.
     """
 
-    def __init__(
-        self, runtime: Runtime, cid: Cid, program: CompiledProgram, options: CallOptions
-    ) -> None:
+    def __init__(self, runtime: Runtime, loaded: LoadedProgram, options: CallOptions) -> None:
         self._runtime = runtime
-        self._program = program
-        self.cid = cid
+        self._loaded = loaded
+        self._functions: dict[str, Function] = {}
+        self.cid = loaded.program.plan.root.cid
         self.options = options
 
     @property
     def functions(self) -> tuple[str, ...]:
         """Names of the functions that can be called, sorted."""
-        root = self._program.plan.root
-        return callable_names(root.info, root.signatures)
+        return self._loaded.functions
 
     def using(
         self,
@@ -94,7 +91,7 @@ class Program:
             memory=self.options.memory if memory is None else memory,
             profile=self.options.profile if profile is None else profile,
         )
-        return Program(self._runtime, self.cid, self._program, options)
+        return Program(self._runtime, self._loaded, options)
 
     def __getitem__(self, name: str) -> Function:
         """Give a function by name.
@@ -102,8 +99,11 @@ class Program:
         Raises:
             InvalidArguments: There is no such function.
         """
-        signature = self._runtime.signature(self._program, name)
-        return Function(self._runtime, self.cid, name, signature, self.options)
+        function = self._functions.get(name)
+        if function is None:
+            function = Function(self._runtime, self._loaded.entry(name), self.options)
+            self._functions[name] = function
+        return function
 
     def __getattr__(self, name: str) -> Function:
         if name in self.functions:

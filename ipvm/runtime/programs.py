@@ -19,6 +19,7 @@ from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan
 from ipvm.model import Profile
+from ipvm.runtime.entry import LoadedProgram
 from ipvm.runtime.gather import gather
 from ipvm.wasm import ModuleInfo, prepare
 
@@ -32,21 +33,21 @@ class Programs:
     def __init__(self, blocks: BlockService, *, limits: Limits) -> None:
         self._blocks = blocks
         self._limits = limits
-        self._programs: OrderedDict[tuple[Cid, Profile], CompiledProgram] = OrderedDict()
+        self._programs: OrderedDict[tuple[Cid, Profile], LoadedProgram] = OrderedDict()
         self._modules: WeakValueDictionary[tuple[Cid, Profile], CompiledModule] = (
             WeakValueDictionary()
         )
         self._locks: WeakValueDictionary[tuple[Cid, Profile], trio.Lock] = WeakValueDictionary()
         self._compilers = trio.CapacityLimiter(os.cpu_count() or 1)
 
-    def loaded(self, root: Cid, profile: Profile) -> CompiledProgram | None:
+    def loaded(self, root: Cid, profile: Profile) -> LoadedProgram | None:
         """Give a program if it is at hand. It does not wait."""
         program = self._programs.get((root, profile))
         if program is not None:
             self._programs.move_to_end((root, profile))
         return program
 
-    async def get(self, root: Cid, profile: Profile) -> CompiledProgram:
+    async def get(self, root: Cid, profile: Profile) -> LoadedProgram:
         """Give a program.
 
         Raises:
@@ -63,9 +64,9 @@ class Programs:
                     self._programs.popitem(last=False)
         return program
 
-    async def _make(self, root: Cid, profile: Profile) -> CompiledProgram:
+    async def _make(self, root: Cid, profile: Profile) -> LoadedProgram:
         linked = plan(await gather(root, self._blocks, limits=self._limits))
-        return CompiledProgram(linked, await self._compile(linked, profile), profile)
+        return LoadedProgram(CompiledProgram(linked, await self._compile(linked, profile), profile))
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:
         infos = {node.code: node.info for node in linked.nodes}

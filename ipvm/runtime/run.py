@@ -63,6 +63,11 @@ class Run:
             if self._kept_bytes > KEPT_BYTES_MAX:
                 await self.store()
 
+    @property
+    def has_kept(self) -> bool:
+        """Whether blocks wait to be stored."""
+        return bool(self._kept)
+
     async def store(self) -> None:
         """Store what was kept."""
         if self._kept:

@@ -15,18 +15,16 @@ from ipvm.errors import GuestError, InvalidArguments
 from ipvm.exchange import BlockService
 from ipvm.ipld import Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, READS_INLINE_MAX, Limits
-from ipvm.linker import CompiledProgram
 from ipvm.model import (
     Failure,
     Invocation,
     Outcome,
     Profile,
     Receipt as ReceiptRecord,
-    Signature,
     arguments,
-    from_result,
 )
-from ipvm.runtime.abi import operands_from_values, result_value, signature_of
+from ipvm.runtime.abi import operands_from_values, python_value, result_value
+from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor, Task
 from ipvm.runtime.identity import kernel_cid, machine
 from ipvm.runtime.programs import Programs
@@ -80,7 +78,7 @@ class Runtime:
         self._on_log = on_log
         self._programs = Programs(blocks, limits=limits)
 
-    async def load(self, root: Cid, profile: Profile) -> CompiledProgram:
+    async def load(self, root: Cid, profile: Profile) -> LoadedProgram:
         """Fetch, link and compile a program, or find it at hand. A checkpoint.
 
         Raises:
@@ -90,27 +88,25 @@ class Runtime:
         loaded = self._programs.loaded(root, profile)
         return loaded if loaded is not None else await self._programs.get(root, profile)
 
-    async def call(
-        self, root: Cid, function: str, values: Sequence[object], options: CallOptions
-    ) -> Value:
+    async def call(self, entry: Entry, values: Sequence[object], options: CallOptions) -> Value:
         """Call a function and give its result. A checkpoint; cancelling it stops the guest.
 
         Raises:
-            InvalidArguments: The values do not fit the signature, or there is no such function.
+            InvalidArguments: The values do not fit the signature.
             GuestError: The function failed.
-            IpvmError: What `load` raises, and what is wrong with this runner.
+            IpvmError: What is wrong with this runner.
         """
-        program = await self.load(root, options.profile)
-        signature = self.signature(program, function)
-        given = arguments(signature, values, name=function)
-        ended = await self._run(program, function, signature, given, options)
-        if ended.error is not None:
-            raise ended.error
-        await ended.run.store()
-        return from_result(signature, ended.value)
+        await trio.lowlevel.checkpoint()
+        given = arguments(entry.signature, values, name=entry.name)
+        run = Run(self.blocks, self._on_log)
+        execution = await Executor(self._programs, run).execute(_task(entry, given, options))
+        value = python_value(entry.signature, execution.results)
+        if run.has_kept:
+            await run.store()
+        return value
 
     async def receipt(
-        self, root: Cid, function: str, values: Sequence[object], options: CallOptions
+        self, entry: Entry, values: Sequence[object], options: CallOptions
     ) -> Receipt:
         """Call a function and give the receipt, which is stored with the invocation.
 
@@ -118,63 +114,28 @@ class Runtime:
         none: a block that was missing here may be there elsewhere.
 
         Raises:
-            InvalidArguments: The values do not fit the signature, or there is no such function.
-            IpvmError: What `load` raises, and what is wrong with this runner.
+            InvalidArguments: The values do not fit the signature.
+            IpvmError: What is wrong with this runner.
         """
-        program = await self.load(root, options.profile)
-        signature = self.signature(program, function)
-        given = arguments(signature, values, name=function)
-        invocation = Invocation(
-            run=root,
-            func=function,
-            args=tuple(given),
-            profile=options.profile,
-            fuel=None if options.fuel == FUEL_DEFAULT else options.fuel,
-            memory=None if options.memory == MEMORY_DEFAULT else options.memory,
-        ).to_block()
-        ended = await self._run(program, function, signature, given, options)
+        await trio.lowlevel.checkpoint()
+        given = arguments(entry.signature, values, name=entry.name)
+        invocation = _invocation(entry, given, options)
+        ended = await self._run(entry, given, options)
         if ended.run.obstacle is not None:
             raise ended.run.obstacle
-        return await self._keep_receipt(ended, invocation, signature, options.profile)
+        return await self._keep_receipt(ended, invocation, entry)
 
-    @staticmethod
-    def signature(program: CompiledProgram, function: str) -> Signature:
-        """Give the signature of an export of a program's root.
-
-        Raises:
-            InvalidArguments: There is no such function.
-        """
-        root = program.plan.root
-        return signature_of(root.info, root.signatures, function)
-
-    async def _run(
-        self,
-        program: CompiledProgram,
-        function: str,
-        signature: Signature,
-        given: Sequence[Value],
-        options: CallOptions,
-    ) -> _Ended:
+    async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
         run = Run(self.blocks, self._on_log)
-        fuel = options.fuel if options.profile == "deterministic" else None
-        task = Task(
-            program=program,
-            function=function,
-            signature=signature,
-            operands=operands_from_values(signature, given),
-            fuel=fuel,
-            memory=options.memory,
-        )
+        task = _task(entry, given, options)
         try:
             execution = await Executor(self._programs, run).execute(task)
-            value = result_value(signature, execution.results)
+            value = result_value(entry.signature, execution.results)
         except GuestError as error:
-            return _Ended(run, None, error, fuel if error.kind == "out-of-fuel" else None)
+            return _Ended(run, None, error, task.fuel if error.kind == "out-of-fuel" else None)
         return _Ended(run, value, None, execution.fuel_used)
 
-    async def _keep_receipt(
-        self, ended: _Ended, invocation: Block, signature: Signature, profile: Profile
-    ) -> Receipt:
+    async def _keep_receipt(self, ended: _Ended, invocation: Block, entry: Entry) -> Receipt:
         reads = tuple(sorted(ended.run.reads, key=bytes))
         extra = [invocation]
         links: tuple[Cid, ...] | Cid = reads
@@ -186,7 +147,7 @@ class Runtime:
             out=_outcome(ended),
             fuel=ended.fuel_used,
             reads=links,
-            engine=_engine(profile),
+            engine=_engine(entry.program.profile),
         )
         block = record.to_block()
         if ended.error is None:
@@ -195,12 +156,33 @@ class Runtime:
         return Receipt(
             cid=block.cid,
             invocation=invocation.cid,
-            signature=signature,
+            signature=entry.signature,
             error=ended.error,
             fuel=ended.fuel_used,
             reads=reads,
             record=record,
         )
+
+
+def _task(entry: Entry, given: Sequence[Value], options: CallOptions) -> Task:
+    return Task(
+        entry=entry,
+        operands=operands_from_values(entry.signature, given),
+        fuel=options.fuel if entry.program.profile == "deterministic" else None,
+        memory=options.memory,
+    )
+
+
+def _invocation(entry: Entry, given: Sequence[Value], options: CallOptions) -> Block:
+    record = Invocation(
+        run=entry.program.plan.root.cid,
+        func=entry.name,
+        args=tuple(given),
+        profile=entry.program.profile,
+        fuel=None if options.fuel == FUEL_DEFAULT else options.fuel,
+        memory=None if options.memory == MEMORY_DEFAULT else options.memory,
+    )
+    return record.to_block()
 
 
 def _outcome(ended: _Ended) -> Outcome:

@@ -1,0 +1,64 @@
+"""The functions of a program, each with all that can be worked out before it is called."""
+
+from typing import final
+
+from ipvm.engine import CallShape
+from ipvm.linker import CompiledProgram
+from ipvm.model import BLOCK_TYPES, Signature, wasm_type
+from ipvm.runtime.abi import callable_names, signature_of
+
+__all__ = ["Entry", "LoadedProgram"]
+
+
+@final
+class Entry:
+    """One function of a program.
+
+    Attributes:
+        takes_blocks: Whether an argument or a result travels as a block.
+        brief: Whether a call is worth trying without a fiber; False once one had to wait, or
+            computed for long.
+    """
+
+    __slots__ = ("brief", "name", "program", "shape", "signature", "takes_blocks")
+
+    def __init__(self, program: CompiledProgram, name: str, signature: Signature) -> None:
+        self.program = program
+        self.name = name
+        self.signature = signature
+        self.shape = CallShape(
+            [wasm_type(type_) for type_ in signature.params],
+            [wasm_type(type_) for type_ in signature.results],
+        )
+        self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
+        self.brief = program.profile == "deterministic" and not program.initializes
+
+
+@final
+class LoadedProgram:
+    """A program that is ready to be called."""
+
+    __slots__ = ("_entries", "program")
+
+    def __init__(self, program: CompiledProgram) -> None:
+        self.program = program
+        self._entries: dict[str, Entry] = {}
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of the functions that can be called, sorted."""
+        root = self.program.plan.root
+        return callable_names(root.info, root.signatures)
+
+    def entry(self, name: str) -> Entry:
+        """Give a function by name.
+
+        Raises:
+            InvalidArguments: There is none, or no value can be passed to it.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            root = self.program.plan.root
+            signature = signature_of(root.info, root.signatures, name)
+            entry = self._entries[name] = Entry(self.program, name, signature)
+        return entry
