@@ -4,7 +4,7 @@ Compiling runs on another thread, with the GIL released, and the module that com
 instantiated in any store of its engine, from any thread.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 import wasmtime
@@ -23,6 +23,9 @@ __all__ = [
     "compile_now",
     "text_to_module",
 ]
+
+
+_MAGIC: Final = b"\0asm"
 
 
 class NotCompiled(InvalidData):
@@ -49,6 +52,8 @@ def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
     Raises:
         NotCompiled: The engine refused it; the message is the engine's.
     """
+    if not data.startswith(_MAGIC):  # wasmtime-py would take it for text, and assemble it
+        raise NotCompiled("the engine refuses the module: it does not begin as WebAssembly does")
     try:
         return CompiledModule(wasmtime.Module(engine.wasmtime, data))
     except wasmtime.WasmtimeError as error:
@@ -68,6 +73,8 @@ def text_to_module(text: str) -> bytes:
     """
     try:
         return bytes(wasmtime.wat2wasm(text))
+    except UnicodeEncodeError as error:
+        raise InvalidText("the text is not Unicode: it holds half a surrogate pair") from error
     except wasmtime.WasmtimeError as error:
         raise InvalidText(str(error).strip()) from error
 
@@ -77,4 +84,5 @@ def _first_sentence(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     reasons = [line for line in lines if line[:2] in {"0:", "1:"}]
     text = reasons[-1][2:].strip() if reasons else " ".join(lines)
+    text = text.rpartition("Caused by: ")[2]
     return f"the engine refuses the module: {text}"

@@ -8,8 +8,8 @@ neither and is stopped by epochs.
 
 import contextlib
 import faulthandler
-import functools
 import sys
+import threading
 from importlib import metadata
 from typing import Final
 
@@ -48,11 +48,24 @@ class Engine:
         self.address = capi.address_of(self.wasmtime.ptr())
 
 
-@functools.cache
 def engine_for(profile: Profile) -> Engine:
-    """Give the engine of a profile; the same object for the whole process."""
-    _enable_faulthandler()
-    return Engine(profile)
+    """Give the engine of a profile; the same object for the whole process.
+
+    It may be called on any thread. What was made for one engine ends the process when it is used
+    with another, so threads that ask for the first time together must get the same one.
+    """
+    engine = _ENGINES.get(profile)
+    if engine is None:
+        with _ENGINES_LOCK:
+            engine = _ENGINES.get(profile)
+            if engine is None:
+                _enable_faulthandler()
+                engine = _ENGINES[profile] = Engine(profile)
+    return engine
+
+
+_ENGINES: Final[dict[Profile, Engine]] = {}
+_ENGINES_LOCK: Final = threading.Lock()
 
 
 def wasmtime_version() -> str:
