@@ -39,7 +39,7 @@
   (func $entry (param $id i32) (result i32)
     (if (i32.eqz (local.get $id)) (then (return (i32.const 0))))
     (if (i32.gt_u (local.get $id) (i32.load $k (i32.const 128))) (then (return (i32.const 0))))
-    (i32.add (i32.const 131072) (i32.shl (local.get $id) (i32.const 4))))
+    (i32.add (i32.const 2800) (i32.shl (local.get $id) (i32.const 4))))
 
   ;; Where a block of that length would go, or 0 where there is no room.
   (func $room (param $length i32) (result i32) (local $at i32)
@@ -58,14 +58,14 @@
                (i64.extend_i32_u (local.get $cid))))
     (if (i64.le_s (local.get $length) (i64.const 0)) (then (return (i32.const 0))))
     (if (i64.gt_u (local.get $length) (i64.const 160)) (then (local.set $length (i64.const 160))))
-    (memory.copy $k $g (i32.const 1024) (local.get $cid) (i32.wrap_i64 (local.get $length)))
+    (memory.copy $k $g (i32.const 256) (local.get $cid) (i32.wrap_i64 (local.get $length)))
     (i32.wrap_i64 (local.get $length)))
 
-  ;; Give the guest the bytes that the host left at 8192, whose length is word 0 of the reply.
+  ;; Give the guest the bytes that the host left at 512, whose length is word 0 of the reply.
   (func $give_bytes (param $out i32) (param $to i32) (param $max i32) (result i32) (local $n i32)
     (local.set $n (i32.load $k (i32.const 64)))
     (if (i32.gt_u (local.get $n) (local.get $max)) (then (return (i32.const 12))))
-    (memory.copy $g $k (local.get $to) (i32.const 8192) (local.get $n))
+    (memory.copy $g $k (local.get $to) (i32.const 512) (local.get $n))
     (i32.store $g (local.get $out) (local.get $n))
     (i32.const 0))
 
@@ -100,9 +100,9 @@
     (i32.store $k (i32.const 128) (local.get $id))
     (i32.store $k (i32.const 132)
       (i32.and (i32.add (i32.add (local.get $at) (local.get $length)) (i32.const 7)) (i32.const -8)))
-    (i32.store $k offset=131072 (i32.shl (local.get $id) (i32.const 4)) (local.get $at))
-    (i32.store $k offset=131076 (i32.shl (local.get $id) (i32.const 4)) (local.get $length))
-    (i64.store $k offset=131080 (i32.shl (local.get $id) (i32.const 4)) (local.get $codec))
+    (i32.store $k offset=2800 (i32.shl (local.get $id) (i32.const 4)) (local.get $at))
+    (i32.store $k offset=2804 (i32.shl (local.get $id) (i32.const 4)) (local.get $length))
+    (i64.store $k offset=2808 (i32.shl (local.get $id) (i32.const 4)) (local.get $codec))
     (i32.store $g align=1 (local.get $out) (local.get $id))
     (i32.const 0))
 
@@ -158,8 +158,8 @@
       (then (return (i32.const 1))))
     (local.set $length (call $take_cid (local.get $cid)))
     (if (i32.eqz (local.get $length)) (then (return (i32.const 1))))
-    (memory.copy $k $g (i32.const 2048) (local.get $name) (local.get $name_length))
-    (memory.copy $k $g (i32.const 4096) (local.get $handles)
+    (memory.copy $k $g (i32.const 768) (local.get $name) (local.get $name_length))
+    (memory.copy $k $g (i32.const 1792) (local.get $handles)
       (i32.shl (local.get $count) (i32.const 2)))
     (call $request32 (i32.const 0) (local.get $length))
     (call $request32 (i32.const 1) (local.get $name_length))
@@ -174,7 +174,7 @@
   (func $take_message (param $at i32) (param $length i32) (result i32)
     (if (call $outside (local.get $at) (local.get $length)) (then (return (i32.const 1))))
     (if (i32.gt_u (local.get $length) (i32.const 65536)) (then (return (i32.const 3))))
-    (memory.copy $k $g (i32.const 65536) (local.get $at) (local.get $length))
+    (memory.copy $k $g (i32.const 16781312) (local.get $at) (local.get $length))
     (i32.const 0))
 
   (func $log (param $message i32) (param $length i32) (result i32) (local $error i32)

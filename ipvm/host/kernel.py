@@ -27,13 +27,13 @@ HANDLES_MAX: Final = 1_048_575
 
 _REPLY: Final = 64
 _COUNT: Final = 128
-_GUEST_CID: Final = 1024
-_GUEST_NAME: Final = 2048
-_GUEST_HANDLES: Final = 4096
-_HOST_BYTES: Final = 8192
-_GUEST_MESSAGE: Final = 65_536
-_TABLE: Final = 131_072
-_HEAP: Final = 16_908_288
+_GUEST_CID: Final = 256
+_GUEST_NAME: Final = 768
+_GUEST_HANDLES: Final = 1792
+_HOST_BYTES: Final = 512
+_GUEST_MESSAGE: Final = 16_781_312
+_TABLE: Final = 2_800
+_HEAP: Final = 16_846_848
 
 _BINDING_IMPORTS: Final = (
     (b"kernel", b"memory"),
