@@ -99,8 +99,8 @@ async def call(
 
 async def _drive(store: "Store", future: int) -> None:
     """Poll until the guest is done, answering what it waits for."""
-    poll: Callable[[int], Awaitable[bool]] = _poll_here
-    while not await poll(future):
+    poll: Callable[[Store, int], Awaitable[bool]] = _poll_here
+    while not await poll(store, future):
         pending = store.pending
         if pending is None:
             store.use_slices(WORKER_SLICES)
@@ -120,14 +120,19 @@ async def _answer(store: "Store", pending: "PendingCall") -> None:
     ctypes.c_int32.from_address(pending.result_address).value = error_number
 
 
-async def _poll_here(future: int) -> bool:
-    return bool(capi.call_future_poll(future))
+async def _poll_here(store: "Store", future: int) -> bool:
+    return _poll(store, future)
 
 
-async def _poll_on_worker(future: int) -> bool:
-    return bool(
-        await trio.to_thread.run_sync(capi.call_future_poll, future, limiter=_worker_limiter())
-    )
+async def _poll_on_worker(store: "Store", future: int) -> bool:
+    return await trio.to_thread.run_sync(_poll, store, future, limiter=_worker_limiter())
+
+
+def _poll(store: "Store", future: int) -> bool:
+    if store.engine.metered:
+        return bool(capi.call_future_poll(future))
+    with store.engine.ticker.running():
+        return bool(capi.call_future_poll(future))
 
 
 def _worker_limiter() -> trio.CapacityLimiter:

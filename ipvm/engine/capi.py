@@ -81,8 +81,9 @@ get_fuel = _quick("wasmtime_context_get_fuel", c_void_p, c_void_p, c_void_p)
 fuel_yield_interval = _quick(
     "wasmtime_context_fuel_async_yield_interval", c_void_p, c_void_p, c_uint64
 )
+# The header says that it returns an error; it returns nothing (wasmtime 50.0.1).
 epoch_yield = _quick(
-    "wasmtime_context_epoch_deadline_async_yield_and_update", c_void_p, c_void_p, c_uint64
+    "wasmtime_context_epoch_deadline_async_yield_and_update", None, c_void_p, c_uint64
 )
 set_epoch_deadline = _quick("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
 engine_increment_epoch = _quick("wasmtime_engine_increment_epoch", None, c_void_p)

@@ -16,6 +16,7 @@ from typing import Final
 import wasmtime
 
 from ipvm.engine import capi
+from ipvm.engine.ticker import Ticker
 from ipvm.model import Profile
 
 __all__ = [
@@ -46,6 +47,7 @@ class Engine:
         self.metered = profile == "deterministic"
         self.wasmtime = wasmtime.Engine(_config(profile))
         self.address = capi.address_of(self.wasmtime.ptr())
+        self.ticker = Ticker(self.address)
 
 
 def engine_for(profile: Profile) -> Engine:

@@ -194,7 +194,8 @@ class Store:
             amount = slices * _SLICE_FUEL
             self._raise(capi.fuel_yield_interval(self.context, amount), None)
         else:
-            self._raise(capi.epoch_yield(self.context, slices), None)
+            capi.epoch_yield(self.context, slices)
+            capi.set_epoch_deadline(self.context, slices)
 
     def instantiate(self, module: "CompiledModule", imports: int, count: int) -> Instance:
         """Instantiate a module with `count` imports, which stand as an array at address `imports`.
