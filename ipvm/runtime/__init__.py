@@ -5,12 +5,13 @@ from ipvm.runtime.gather import gather
 from ipvm.runtime.identity import kernel_cid
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink
-from ipvm.runtime.runtime import CallOptions, Runtime
+from ipvm.runtime.runtime import CallOptions, Measured, Runtime
 
 __all__ = [
     "CallOptions",
     "Function",
     "LogSink",
+    "Measured",
     "Program",
     "Receipt",
     "Runtime",

@@ -8,7 +8,7 @@ from ipvm.ipld import Value
 from ipvm.model import Profile
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.receipt import Receipt
-from ipvm.runtime.runtime import CallOptions, Runtime
+from ipvm.runtime.runtime import CallOptions, Measured, Runtime
 
 __all__ = ["Function", "Program"]
 
@@ -40,6 +40,10 @@ class Function:
             GuestError: The function trapped, aborted or ran out of fuel.
         """
         return await self._runtime.call(self._entry, arguments, self._options)
+
+    async def measured(self, *arguments: object) -> Measured:
+        """Call the function, and give its result with the fuel that it used."""
+        return await self._runtime.measured(self._entry, arguments, self._options)
 
     async def receipt(self, *arguments: object) -> Receipt:
         """Call the function and give the receipt, which is stored; see `Receipt`.

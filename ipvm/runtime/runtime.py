@@ -25,13 +25,13 @@ from ipvm.model import (
 )
 from ipvm.runtime.abi import operands_from_values, python_value, result_value
 from ipvm.runtime.entry import Entry, LoadedProgram
-from ipvm.runtime.executor import Executor, Task
+from ipvm.runtime.executor import Execution, Executor, Task
 from ipvm.runtime.identity import kernel_cid, machine
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
 
-__all__ = ["CallOptions", "Runtime"]
+__all__ = ["CallOptions", "Measured", "Runtime"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,14 @@ class CallOptions:
             raise InvalidArguments(f"fuel is a number from 1 to 2^63 - 1, not {self.fuel}")
         if not 0 < self.memory < 2**63:
             raise InvalidArguments(f"memory is a number of bytes from 1, not {self.memory}")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a call gave, and the fuel that it used; None where the profile counts none."""
+
+    value: Value
+    fuel: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,18 @@ class Runtime:
             GuestError: The function failed.
             IpvmError: What is wrong with this runner.
         """
+        return (await self._answer(entry, values, options))[0]
+
+    async def measured(
+        self, entry: Entry, values: Sequence[object], options: CallOptions
+    ) -> Measured:
+        """Call a function like `call`, and tell what it took."""
+        value, execution = await self._answer(entry, values, options)
+        return Measured(value, execution.fuel_used)
+
+    async def _answer(
+        self, entry: Entry, values: Sequence[object], options: CallOptions
+    ) -> tuple[Value, Execution]:
         await trio.lowlevel.checkpoint()
         given = arguments(entry.signature, values, name=entry.name)
         run = Run(self.blocks, self._on_log)
@@ -103,7 +123,7 @@ class Runtime:
         value = python_value(entry.signature, execution.results)
         if run.has_kept:
             await run.store()
-        return value
+        return value, execution
 
     async def receipt(
         self, entry: Entry, values: Sequence[object], options: CallOptions
