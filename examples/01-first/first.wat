@@ -1,15 +1,15 @@
 ;; Three first functions: two that take numbers, and one that takes text.
 ;;
-;; A number comes and goes as a number of WebAssembly. Text comes as the handle of a block: a small
-;; number by which this invocation knows some bytes. They are copied into the memory of this module to
-;; be looked at, and text is given back by making a new block and returning its handle.
+;; A number comes and goes as a number of WebAssembly. Text comes as the handle of a block: a
+;; small number by which this invocation knows some bytes. They are copied into the memory of this
+;; module to be looked at, and text is given back by making a new block and returning its handle.
 ;;
 ;; Memory:     0  what host calls answer
 ;;            16  messages
 ;;          1024  the greeting, with room for a name behind it
 (module
-  ;; A host call returns an error number, and 0 when all went well. What else it has to say it writes
-  ;; to the address in its first parameter.
+  ;; A host call returns an error number, and 0 when all went well. What else it has to say it
+  ;; writes to the address in its first parameter.
   (import "ipld" "block_create"
     (func $block_create (param $out i32) (param $codec i64) (param $data i32) (param $length i32)
                         (result i32)))

@@ -1,7 +1,8 @@
 ;; Evaluate a polynomial, with the arithmetic of another function.
 ;;
-;; The module named "math" below is not part of this one. The manifest says which it is, by a CID, and
-;; the two are linked inside the engine: calling $multiply_add costs what calling $number costs.
+;; The module named "math" below is not part of this one. The manifest says which it is, by a CID,
+;; and the two are linked inside the engine: calling $multiply_add costs what calling $number
+;; costs.
 ;;
 ;; The coefficients come as a block: a list of numbers in DAG-CBOR. There each thing begins with a
 ;; byte that holds its kind in the upper three bits and a count in the lower five:
@@ -11,8 +12,9 @@
 ;;     0x80…  a list: the count says how many things follow
 ;;     0xfb   a float: eight bytes follow, the highest first
 ;;
-;; A count up to 23 stands in the five bits; 24, 25, 26 and 27 there mean that it follows in 1, 2, 4 or
-;; 8 bytes. The host has checked that the block is DAG-CBOR, so what a head promises does follow.
+;; A count up to 23 stands in the five bits; 24, 25, 26 and 27 there mean that it follows in 1, 2,
+;; 4 or 8 bytes. The host has checked that the block is DAG-CBOR, so what a head promises does
+;; follow.
 ;;
 ;; Memory:     0  what host calls answer
 ;;            16  messages
