@@ -1,8 +1,9 @@
-"""Checkers that every implementation of a protocol passes, and sources with chosen faults.
+"""Checkers for whoever implements a protocol, sources with chosen faults, and programs from text.
 
 They are for the tests of this package and of those who implement its protocols elsewhere.
 """
 
+from ipvm.testing.programs import Library
 from ipvm.testing.sources import Failing, Gated, Lying, check_source
 from ipvm.testing.stores import BLOCKSTORE_CHECKS, BlockstoreCheck, check_blockstore
 
@@ -11,6 +12,7 @@ __all__ = [
     "BlockstoreCheck",
     "Failing",
     "Gated",
+    "Library",
     "Lying",
     "check_blockstore",
     "check_source",
