@@ -52,8 +52,9 @@ class StoreReadOnly(Refused):
     def __init__(self, path: Path, problem: str) -> None:
         self.path = path
         super().__init__(
-            f"the store {path} cannot be used: {problem}; this user must be allowed to write its "
-            "folder (to read alone, at least its lock.mdb), unless the medium is read-only"
+            f"the store {path} cannot be used: {problem}; "
+            "this user must be allowed to write its files (lock.mdb even to read, where others "
+            "may write), or name another folder with --store or IPVM_STORE"
         )
 
 

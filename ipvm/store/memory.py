@@ -1,4 +1,4 @@
-"""Keep blocks in memory, for as long as the object lives: for tests, and for `--store memory`.
+"""Keep blocks in memory, for as long as the object lives.
 
 It holds the blocks themselves, which were verified when they came to be, so nothing is hashed
 again unless another codec is asked for.

@@ -104,6 +104,12 @@ async def test_a_file_is_not_a_store(folder: Path) -> None:
     await assert_refused(folder / "below", NotAStore, "Not a directory")
 
 
+async def test_a_loop_of_links_is_not_a_store(tmp_path: Path) -> None:
+    folder = tmp_path / "loop"
+    link(folder, folder)
+    await assert_refused(folder, NotAStore, "symbolic links")
+
+
 async def test_the_file_of_another_program_is_not_a_store(tmp_path: Path) -> None:
     with lmdb.Environment(str(tmp_path)) as other, other.begin(write=True) as transaction:
         transaction.put(b"key", b"value")
@@ -267,6 +273,10 @@ def write(file: Path, data: bytes = b"") -> None:
     """Write a file, in a folder that need not exist."""
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(data)
+
+
+def link(path: Path, target: Path) -> None:
+    path.symlink_to(target)
 
 
 def permit(path: Path, mode: int) -> None:

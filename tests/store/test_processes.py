@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
 from ipvm.ipld import Block
-from ipvm.store import Check, Memory
+from ipvm.limits import STORE_PROCESSES_MAX
+from ipvm.store import Check, Memory, StoreUnavailable
 from ipvm.store.lmdb import Lmdb
 
 Run = Callable[..., Awaitable[str]]
@@ -60,6 +62,15 @@ import os, signal, sys, lmdb
 
 lmdb.Environment(sys.argv[1]).begin()
 os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+HOLD_READS = """
+import sys, lmdb
+
+environment = lmdb.Environment(sys.argv[1], max_readers=1)
+held = [environment.begin() for _ in range(int(sys.argv[2]))]
+print("held", flush=True)
+sys.stdin.read()
 """
 
 USE_AFTER_FORK = """
@@ -158,6 +169,37 @@ async def test_readers_that_were_killed_leave_room_for_others(folder: Path) -> N
         assert store._environment._handle
         readers = store._environment._handle.readers().splitlines()
         assert [line.split()[0] for line in readers[1:]] == [str(os.getpid())]
+
+
+@asynccontextmanager
+async def readers(folder: Path, number: int) -> AsyncIterator[None]:
+    """Another process that has so many reads of a store under way."""
+    holder = [sys.executable, "-c", HOLD_READS, str(folder), str(number)]
+    process = await trio.lowlevel.open_process(
+        holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    async with process.stdin, process.stdout:
+        said = b""
+        while said != b"held\n":
+            said += await process.stdout.receive_some()
+        yield
+    await process.wait()
+
+
+async def test_as_many_processes_read_at_once_as_the_bound_says(folder: Path) -> None:
+    block = Block.of(b"a block")
+    with Lmdb(folder) as store:
+        await store.put(block)
+    async with readers(folder, STORE_PROCESSES_MAX - 1):
+        with Lmdb(folder) as store:
+            assert await store.get(block.cid) == block
+    async with readers(folder, STORE_PROCESSES_MAX):
+        with Lmdb(folder) as store, pytest.raises(StoreUnavailable, match="READERS_FULL"):
+            await store.get(block.cid)
+    with Lmdb(folder) as store:
+        assert await store.get(block.cid) == block
 
 
 async def test_a_forked_child_is_refused_and_its_parent_goes_on(folder: Path, run: Run) -> None:

@@ -32,6 +32,9 @@ _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 64
 """How often a write opens the file again: each time the map doubles, and addresses have 64 bits."""
 
+_WRITE_OVERHEAD_BYTES: Final = 512
+"""What a write costs a commit beside its data, about; so that deletions are bounded too."""
+
 
 class Outdated(Exception):
     """The open file must be opened again (`Environment.reopen`) before it can be read."""
@@ -114,6 +117,7 @@ class Environment:
         Raises:
             IpvmError: The condition that came up (`failures`).
         """
+        self._require_same_process()
         if self._handle is None:
             self.reopen()
         try:
@@ -174,7 +178,7 @@ def lease(path: Path, map_bytes: int, *, create: bool) -> Environment | None:
     Raises:
         IpvmError: What `open_file` and `make_file` raise.
     """
-    key = path.resolve()
+    key = Path(os.path.realpath(path))  # unlike Path.resolve, it takes a loop of links
     with _opening:
         environment = _open.get(key)
         if environment is None:
@@ -208,7 +212,7 @@ def _portions(writes: Iterable[Write]) -> Iterator[Sequence[Write]]:
     size = 0
     for write in writes:
         portion.append(write)
-        size += len(write[1] or b"")
+        size += _WRITE_OVERHEAD_BYTES + len(write[1] or b"")
         if size >= STORE_COMMIT_BYTES_MAX:
             yield portion
             portion, size = [], 0

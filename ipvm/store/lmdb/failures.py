@@ -17,9 +17,12 @@ from ipvm.store.conditions import (
 )
 from ipvm.store.lmdb.records import FORMAT
 
-# EFBIG is what a limit on the size of files answers (ulimit -f, or a small file system).
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No room. EFBIG is the answer of a limit on the size of files."""
+
+FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""This user may not write, or nobody may."""
+
 _ELSEWHERE: Final = frozenset({errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG})
 _DAMAGE: Final = (
     lmdb.CorruptedError,
@@ -45,9 +48,9 @@ def condition(error: lmdb.Error | OSError, path: Path) -> IpvmError:
 
 
 def _from_system(code: int, reason: str, path: Path) -> IpvmError:
-    if code in _FULL:
+    if code in FULL:
         return StoreFull(path, reason)
-    if code in _FORBIDDEN:
+    if code in FORBIDDEN:
         return StoreReadOnly(path, reason)
     if code in _ELSEWHERE:
         return NotAStore(path, reason)

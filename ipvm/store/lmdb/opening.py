@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +21,11 @@ import lmdb
 from ipvm.limits import STORE_PROCESSES_MAX
 from ipvm.store.conditions import NotAStore, StoreTooNew
 from ipvm.store.lmdb import records
-from ipvm.store.lmdb.failures import condition
+from ipvm.store.lmdb.failures import FORBIDDEN, FULL, condition
 from ipvm.store.lmdb.structure import DATA_FILE, require_whole
 
 _LOCK_FILE: Final = "lock.mdb"
+_OURS: Final = frozenset({DATA_FILE, _LOCK_FILE, "lost+found"})  # the last: in each ext file system
 _LOCK_BYTES: Final = 64 * STORE_PROCESSES_MAX + 128
 _MAP_BYTES_MIN: Final = 1024 * 1024
 # No address space for the map (ENOMEM), or a file that long could not be on this file system.
@@ -69,11 +70,17 @@ def make_file(path: Path, map_bytes: int) -> lmdb.Environment:
     if handle is not None:
         return handle
     try:
+        changed = {
+            path,
+            *(folder.parent for folder in (path, *path.parents) if not folder.exists()),
+        }
         path.mkdir(parents=True, exist_ok=True)
         handle = _open_mapped(path, map_bytes)
         with _closing_on_failure(handle), handle.begin(write=True) as transaction:
             if not transaction.stat()["entries"]:  # another process may be making it too
                 records.initialise(transaction)
+        for folder in changed:
+            _sync(folder)
     except (lmdb.Error, OSError) as error:
         raise condition(error, path) from error
     return handle
@@ -81,7 +88,7 @@ def make_file(path: Path, map_bytes: int) -> lmdb.Environment:
 
 def _require_free(path: Path) -> None:
     try:
-        others = {entry.name for entry in path.iterdir()} - {_LOCK_FILE, DATA_FILE}
+        others = {entry.name for entry in path.iterdir()} - _OURS
     except FileNotFoundError:
         return
     if others:
@@ -102,7 +109,7 @@ def _open(path: Path, map_bytes: int) -> lmdb.Environment:
     try:
         return _open_as(path, map_bytes, readonly=False)
     except lmdb.Error as error:
-        if error.code not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        if error.code not in FORBIDDEN:
             raise
     return _open_as(path, map_bytes, readonly=True)
 
@@ -110,7 +117,7 @@ def _open(path: Path, map_bytes: int) -> lmdb.Environment:
 def _open_as(path: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
     if not readonly:
         _allocate_lock(path / _LOCK_FILE)
-    handle = lmdb.Environment(
+    return lmdb.Environment(
         str(path),
         map_size=map_bytes,
         readonly=readonly,
@@ -119,8 +126,16 @@ def _open_as(path: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
         max_readers=STORE_PROCESSES_MAX,
         max_spare_txns=1,  # one reader slot, kept and used again
     )
-    handle.reader_check()  # frees the slots of processes that were killed
-    return handle
+
+
+def _sync(folder: Path) -> None:
+    """Make new names in a folder durable, which a commit to a file does not."""
+    with suppress(OSError):  # it may be unreadable, or on a file system that knows no such thing
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _allocate_lock(file: Path) -> None:
@@ -133,20 +148,18 @@ def _allocate_lock(file: Path) -> None:
         return
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except PermissionError:
-        return
+        try:
+            os.posix_fallocate(descriptor, 0, _LOCK_BYTES)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        if error.errno == errno.EROFS:  # LMDB reads without a lock then
-            return
-        raise
-    try:
-        os.posix_fallocate(descriptor, 0, _LOCK_BYTES)
-    finally:
-        os.close(descriptor)
+        if error.errno in FULL:
+            raise  # whatever else is wrong, LMDB meets it too, and knows a way or says so
 
 
 def _validated(path: Path, handle: lmdb.Environment) -> lmdb.Environment | None:
     with _closing_on_failure(handle):
+        handle.reader_check()  # frees the slots of processes that were killed
         require_whole(path, handle)
         with handle.begin() as transaction:
             empty = not transaction.stat()["entries"]
