@@ -121,6 +121,7 @@ class Store:
     __slots__ = (
         "_address",
         "_reserve",
+        "_slice_end",
         "_words",
         "_words_address",
         "context",
@@ -140,6 +141,7 @@ class Store:
         self._address = capi.store_new(engine.address, None, None)
         self.context = capi.store_context(self._address)
         self._reserve = 0
+        self._slice_end = 0
         self._words = (ctypes.c_uint64 * 2)()
         self._words_address = ctypes.addressof(self._words)
         _STORES[self.context] = self
@@ -171,6 +173,11 @@ class Store:
         if amount < self._reserve:
             raise Postponed
         self._raise(capi.set_fuel(self.context, amount - self._reserve), None)
+        if amount < self._slice_end:
+            # Setting fuel begins the slice anew, and a guest that makes one host call after the
+            # other would never yield. So the first time that its slice is over, it is ended here.
+            self._slice_end = 0
+            self._raise(capi.fuel_yield_interval(self.context, 1), None)
 
     @property
     def rationed(self) -> bool:
@@ -192,6 +199,7 @@ class Store:
         """Let guest code yield each time it has computed for that many milliseconds or so."""
         if self.engine.metered:
             amount = slices * _SLICE_FUEL
+            self._slice_end = self.fuel - amount
             self._raise(capi.fuel_yield_interval(self.context, amount), None)
         else:
             capi.epoch_yield(self.context, slices)
