@@ -183,7 +183,9 @@ async def readers(folder: Path, number: int) -> AsyncIterator[None]:
     async with process.stdin, process.stdout:
         said = b""
         while said != b"held\n":
-            said += await process.stdout.receive_some()
+            part = await process.stdout.receive_some()
+            assert part, "the other process has ended"
+            said += part
         yield
     await process.wait()
 
