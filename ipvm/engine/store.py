@@ -163,10 +163,15 @@ class Store:
     def fuel(self) -> int:
         """Fuel that is left. Unreliable after any trap but running out of it.
 
+        Postponed is raised where that cannot be told: guest code that has used up its ration may
+        have gone beyond it, for the engine looks at fuel only where functions and loops begin.
         Setting it raises Postponed where what was kept back by `ration` would have to be touched.
         """
         self._raise(capi.get_fuel(self.context, self._words_address), None)
-        return self._words[0] + self._reserve
+        left = self._words[0]
+        if not left and self._reserve:
+            raise Postponed
+        return left + self._reserve
 
     @fuel.setter
     def fuel(self, amount: int) -> None:
