@@ -37,7 +37,6 @@ def prepare(
     if info.export(start_export) is not None:
         problem = f"the export {start_export!r} stands for the start function and cannot be taken"
         raise InvalidModule(problem)
-    rewritten = _names(data, info, module_name) | _exports(data, info, start_export)
     rewritten = {info.size: b""}  # by the offset of the section; the last is what comes behind all
     rewritten |= _names(data, info, module_name)
     rewritten |= _exports(data, info, start_export)
