@@ -28,7 +28,8 @@
   (data (i32.const 256) "map")
   (data (i32.const 272) "reduce")
   (data (i32.const 288) "a host call failed; the code is its error number")
-  (data (i32.const 352) "a call failed: the code is 1 for an abort, 2 for a trap, 3 for out of fuel")
+  (data (i32.const 352)
+    "a call failed: the code is 1 for an abort, 2 for a trap, 3 for out of fuel")
   (data (i32.const 480) "a result of map is bytes, and no item of a list")
   (data (i32.const 544) "the results do not fit into a block")
 
