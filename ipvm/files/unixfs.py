@@ -51,11 +51,17 @@ class FileGathering:
         self.root = root
         self._nodes: dict[Cid, _FileNode | InvalidData] = {}
         self._wanted: set[Cid] = {root}
+        self._too_many = False
 
     @property
     def wanted(self) -> frozenset[Cid]:
         """The CIDs whose blocks it has not been given yet."""
         return frozenset(self._wanted)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has been given all that it wanted."""
+        return not self._wanted
 
     def feed(self, block: Block) -> tuple[Cid, ...]:
         """Take a block that was wanted and give the CIDs that are wanted because of it."""
@@ -66,8 +72,14 @@ class FileGathering:
             self._nodes[block.cid] = error
             return ()
         self._nodes[block.cid] = node
-        news = tuple(cid for cid in dict.fromkeys(node.children) if cid not in self._nodes)
-        news = tuple(cid for cid in news if cid not in self._wanted)
+        news = tuple(
+            cid
+            for cid in dict.fromkeys(node.children)
+            if cid not in self._nodes and cid not in self._wanted
+        )
+        if len(self._nodes) + len(self._wanted) + len(news) > NODES_MAX:
+            self._too_many = True  # what is left out here, `content` never comes to
+            return ()
         self._wanted.update(news)
         return news
 
@@ -78,6 +90,8 @@ class FileGathering:
             InvalidFile: A node is no part of a file.
             LimitExceeded: The file is longer than `bytes_max`, or has too many nodes.
         """
+        if self._too_many:
+            raise LimitExceeded("unixfs_nodes", NODES_MAX)
         parts: list[bytes] = []
         size = count = 0
         stack = [self.root]
@@ -145,14 +159,17 @@ def _read_node(block: Block) -> _FileNode:
     kind, data = _read_meta(meta, block.cid)
     if kind not in {_TYPE_RAW, _TYPE_FILE}:
         raise InvalidFile(f"{block.cid} is a UnixFS {_kind_name(kind)}, and a file was expected")
-    return _FileNode(data, tuple(_hashes(node["Links"])))
+    return _FileNode(data, tuple(_children(node["Links"], block.cid)))
 
 
-def _hashes(links: object) -> Iterator[Cid]:
+def _children(links: object, parent: Cid) -> Iterator[Cid]:
     assert isinstance(links, Iterable)
     for link in links:
         assert isinstance(link, Mapping)
-        yield link["Hash"]
+        child = link["Hash"]
+        if child.codec not in {RAW, DAG_PB}:
+            raise InvalidFile(f"{parent} links to {child}, which is no part of a file")
+        yield child
 
 
 def _kind_name(kind: int) -> str:

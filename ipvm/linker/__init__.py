@@ -1,6 +1,12 @@
 """From a root CID to live instances: gather the closure, check every link, instantiate in order."""
 
-from ipvm.linker.conditions import ImportMismatch, NotCode, SignatureMismatch, UnsatisfiedImport
+from ipvm.linker.conditions import (
+    ImportMismatch,
+    InvalidCode,
+    NotCode,
+    SignatureMismatch,
+    UnsatisfiedImport,
+)
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
 from ipvm.linker.program import START_EXPORT, CompiledProgram, LinkedStore
@@ -11,6 +17,7 @@ __all__ = [
     "CompiledProgram",
     "Export",
     "ImportMismatch",
+    "InvalidCode",
     "LinkPlan",
     "LinkedStore",
     "NotCode",

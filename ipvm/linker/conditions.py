@@ -1,10 +1,11 @@
 """What can be wrong with the links of a program. Each error names both sides."""
 
-from ipvm.errors import LinkError
+from ipvm.errors import InvalidData, LinkError
 from ipvm.ipld import Cid
+from ipvm.model.wording import quoted
 from ipvm.wasm import ExternType, Import
 
-__all__ = ["ImportMismatch", "NotCode", "SignatureMismatch", "UnsatisfiedImport"]
+__all__ = ["ImportMismatch", "InvalidCode", "NotCode", "SignatureMismatch", "UnsatisfiedImport"]
 
 
 class UnsatisfiedImport(LinkError):
@@ -37,5 +38,15 @@ class NotCode(LinkError):
     """A link that should lead to WebAssembly leads to something else."""
 
 
+class InvalidCode(InvalidData):
+    """What a manifest names as its code is no module that can be read."""
+
+    def __init__(self, manifest: Cid, problem: InvalidData) -> None:
+        self.manifest = manifest
+        super().__init__(f"manifest {manifest}: code: {problem}")
+        self.__cause__ = problem
+
+
 def _described(importer: Cid, wanted: Import) -> str:
-    return f'import "{wanted.module}"."{wanted.name}" ({wanted.type}) of {importer}'
+    name = f"{quoted(wanted.module)}.{quoted(wanted.name)}"
+    return f"import {name} ({wanted.type}) of {importer}"

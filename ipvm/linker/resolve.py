@@ -11,17 +11,26 @@ from typing import Final
 from ipvm.errors import InvalidData, IpvmError, LimitExceeded, LinkError
 from ipvm.host import HOST_CALLS, HOST_MODULES, host_call
 from ipvm.ipld import Cid
-from ipvm.linker.conditions import ImportMismatch, SignatureMismatch, UnsatisfiedImport
+from ipvm.linker.conditions import (
+    ImportMismatch,
+    InvalidCode,
+    SignatureMismatch,
+    UnsatisfiedImport,
+)
 from ipvm.linker.names import cid_of_import_name
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
-from ipvm.linker.planner import Module, Planner
+from ipvm.linker.planner import Module, Planner, limit_exceeded
 from ipvm.model import Signature, wasm_type
+from ipvm.model.wording import quoted
 from ipvm.wasm import FuncType, Import, MemoryType, ModuleInfo, ValType, satisfies
 
 __all__ = ["plan", "survey"]
 
 NAMES_SHOWN_MAX: Final = 8
-_HOW: Final = "raise it with --limit NAME=VALUE or ipvm.open(limits=...)"
+_WASI_HINT: Final = (
+    ". WASI is not built in: build the module for a target without a system "
+    "(wasm32-freestanding, wasm32-unknown-unknown), or link it to a module that serves these calls"
+)
 
 
 def survey(planner: Planner) -> Survey:
@@ -124,21 +133,14 @@ def _survey_node(planner: Planner, cid: Cid) -> SurveyNode:
 
 
 def _why_no_module(planner: Planner, cid: Cid, code: Cid | None) -> IpvmError:
-    problem = planner.problems.get(cid)
-    if problem is None and code is not None:
+    if code is None:
+        problem = planner.problem_of_manifest(cid)
+    else:
         problem = planner.problem_of_code(code)
-        if problem is not None and code != cid:
-            return _in_manifest(cid, problem)
-    if problem is None:
-        return planner.exceeded or LinkError(f"the closure of {cid} was not fetched to the end")
-    return problem
-
-
-def _in_manifest(cid: Cid, problem: IpvmError) -> IpvmError:
-    """Say which manifest leads to code that is no code."""
-    if isinstance(problem, InvalidData):
-        return type(problem)(f"manifest {cid}: code: {problem}")
-    return problem
+        if isinstance(problem, InvalidData) and code != cid:
+            problem = InvalidCode(cid, problem)
+    unknown = LinkError(f"the closure of {cid} was not fetched to the end")
+    return problem or planner.exceeded or unknown
 
 
 def _wire(planner: Planner, cid: Cid, wanted: Import, dependencies: Mapping[str, Cid]) -> Wire:
@@ -153,7 +155,8 @@ def _wire(planner: Planner, cid: Cid, wanted: Import, dependencies: Mapping[str,
     export = module.info.export(wanted.name)
     if export is None:
         names = _listed(offered.name for offered in module.info.exports)
-        return _unserved(cid, wanted, f'{target} has no export "{wanted.name}"; it has {names}')
+        why = f"{target} has no export {quoted(wanted.name)}; it has {names}"
+        return _unserved(cid, wanted, why)
     if not satisfies(wanted.type, export.type):
         problem = ImportMismatch(cid, wanted, found=export.type, source=str(target))
         return Wire(wanted=wanted, server=None, problem=problem)
@@ -184,13 +187,14 @@ def _where_looked(planner: Planner, cid: Cid, wanted: Import) -> str:
         imports = f"{cid} is linked without a manifest"
     else:
         imports = f"the manifest's imports are {_listed(sorted(manifest.imports))}"
-    return f'"{wanted.module}" is no host module ({hosts}), {imports}, and it is no CID'
+    hint = _WASI_HINT if wanted.module.startswith("wasi_") else ""
+    return f"{quoted(wanted.module)} is no host module ({hosts}), {imports}, and it is no CID{hint}"
 
 
 def _listed(names: Iterable[str]) -> str:
-    quoted = [f'"{name}"' for name in names]
-    more = len(quoted) - NAMES_SHOWN_MAX
-    shown = ", ".join(quoted[:NAMES_SHOWN_MAX]) or "none"
+    known = list(names)
+    more = len(known) - NAMES_SHOWN_MAX
+    shown = ", ".join(quoted(name) for name in known[:NAMES_SHOWN_MAX]) or "none"
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -199,7 +203,7 @@ def _signature_problems(
 ) -> Iterator[IpvmError]:
     for name, signature in sorted(signatures.items()):
         export = info.export(name)
-        where = f'manifest {cid}: exports["{name}"]'
+        where = f"manifest {cid}: exports[{quoted(name)}]"
         if export is None:
             names = _listed(offered.name for offered in info.exports)
             yield SignatureMismatch(f"{where}: the code has no such export; it has {names}")
@@ -219,8 +223,8 @@ def _memory_problems(cid: Cid, info: ModuleInfo) -> Iterator[IpvmError]:
     calls = next((wanted for wanted in info.imports if wanted.module in HOST_MODULES), None)
     if calls is not None and _memory_of(info) is None:
         yield LinkError(
-            f'{cid} imports "{calls.module}"."{calls.name}" but has no memory that the call could '
-            'use: export one as "memory", or import one'
+            f"{cid} imports {quoted(calls.module)}.{quoted(calls.name)} but has no memory that the "
+            'call could use: export one as "memory", or import one'
         )
 
 
@@ -240,7 +244,7 @@ def _too_deep(planner: Planner, nodes: Mapping[Cid, SurveyNode]) -> LimitExceede
     deepest, maximum = max(depths.values()), planner.limits.closure_depth_max
     if deepest <= maximum:
         return None
-    return LimitExceeded("closure_depth_max", maximum, found=deepest, how=_HOW)
+    return limit_exceeded("closure_depth_max", maximum, found=deepest)
 
 
 def _plan_node(node: SurveyNode) -> PlanNode:

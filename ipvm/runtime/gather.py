@@ -1,6 +1,6 @@
 """Fetch the closure of a root: the loop around the planner."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -37,11 +37,12 @@ async def gather(
         for cid in missing:
             if cid in extra:
                 planner.feed(extra[cid])
-        await _fetch(iter([cid for cid in missing if cid not in extra]), planner, blocks)
+        await _fetch([cid for cid in missing if cid not in extra], planner, blocks)
     return planner
 
 
-async def _fetch(queue: Iterator[Cid], planner: Planner, blocks: BlockService) -> None:
+async def _fetch(cids: Sequence[Cid], planner: Planner, blocks: BlockService) -> None:
+    queue = iter(cids)
     failures: list[IpvmError] = []
 
     async def work() -> None:
@@ -52,10 +53,11 @@ async def _fetch(queue: Iterator[Cid], planner: Planner, blocks: BlockService) -
                 planner.absent(error)
             except IpvmError as error:
                 failures.append(error)
+            if failures or planner.exceeded is not None:
                 nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        for _ in range(planner.limits.fetches_max):
+        for _ in range(min(len(cids), planner.limits.fetches_max)):
             nursery.start_soon(work)
     if failures:
         raise failures[0]
