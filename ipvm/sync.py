@@ -92,16 +92,9 @@ class SyncProgram:
         self.cid = program.cid
         self.functions = program.functions
 
-    def using(
-        self,
-        *,
-        fuel: int | None = None,
-        memory: int | None = None,
-        profile: Profile | None = None,
-    ) -> "SyncProgram":
+    def using(self, *, fuel: int | None = None, memory: int | None = None) -> "SyncProgram":
         """Give the same program with other bounds for its calls."""
-        program = self._program.using(fuel=fuel, memory=memory, profile=profile)
-        return SyncProgram(self._loop, program)
+        return SyncProgram(self._loop, self._program.using(fuel=fuel, memory=memory))
 
     def __getitem__(self, name: str) -> SyncFunction:
         """Give a function by name."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import final
 
 from ipvm.ipld import Value
-from ipvm.model import Profile
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.runtime import CallOptions, Measured, Runtime
@@ -82,18 +81,15 @@ class Program:
         """Names of the functions that can be called, sorted."""
         return self._loaded.functions
 
-    def using(
-        self,
-        *,
-        fuel: int | None = None,
-        memory: int | None = None,
-        profile: Profile | None = None,
-    ) -> "Program":
-        """Give the same program with other bounds for its calls; see `CallOptions`."""
+    def using(self, *, fuel: int | None = None, memory: int | None = None) -> "Program":
+        """Give the same program with other bounds for its calls; see `CallOptions`.
+
+        The profile stays: a program is compiled for the one that it was loaded with.
+        """
         options = CallOptions(
             fuel=self.options.fuel if fuel is None else fuel,
             memory=self.options.memory if memory is None else memory,
-            profile=self.options.profile if profile is None else profile,
+            profile=self.options.profile,
         )
         return Program(self._runtime, self._loaded, options)
 
