@@ -27,7 +27,7 @@ from ipvm.errors import (
 from ipvm.host.calls import host_call
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
-from ipvm.ipld import CODECS, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
+from ipvm.ipld import CODECS, IDENTITY, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
 from ipvm.limits import DIGEST_BYTES_MIN
 
 __all__ = ["EXIT_NUMBERS", "CallOutcome", "Services", "Syscalls"]
@@ -197,6 +197,8 @@ class Syscalls:
     async def _hash(self, words: tuple[int, ...]) -> int:
         hash_code, address, size = words[:3]
         self._charge("ipvm", "hash", size)
+        if hash_code == IDENTITY:  # it is no hash: its digest is as long as the data
+            return ErrorNumber.ILLEGAL_CID
         data = self._kernel.bytes_at(address, size)
         if size <= _HASH_INLINE_BYTES:
             digest = hash_digest(data, hash_code)
