@@ -109,8 +109,8 @@ class Invocation(Record, frozen=True, kw_only=True, tag_field="ipvm", tag="invoc
         func: Name of the export.
         args: Arguments in their form for records (see `ipvm.model.values`).
         profile: How the engine is set up.
-        fuel: Fuel that it may use, or the default of the spec.
-        memory: Bytes that its linear memories may take, or the default of the spec.
+        fuel: Fuel that it may use, where that is not the default of the spec.
+        memory: Bytes that its linear memories may take, where that is not the default.
         grants: What it may do beyond computing.
     """
 
@@ -127,9 +127,18 @@ class Invocation(Record, frozen=True, kw_only=True, tag_field="ipvm", tag="invoc
         require_count(self, "args", len(self.args), maximum=limits.FUNCTION_PARAMETERS_MAX)
         require_integer(self, "fuel", self.fuel, minimum=1)
         require_integer(self, "memory", self.memory, minimum=1)
+        self._require_silence("fuel", self.fuel, limits.FUEL_DEFAULT)
+        self._require_silence("memory", self.memory, limits.MEMORY_DEFAULT)
+        if self.fuel is not None and self.profile != "deterministic":
+            raise InvalidRecord("invocation", "fuel", f"the profile {self.profile} counts none")
         require_count(self, "grants", len(self.grants), maximum=limits.RECORD_ENTRIES_MAX)
         for index, grant in enumerate(self.grants):
             require_text(self, f"grants[{index}]", grant, bytes_max=limits.NAME_BYTES_MAX)
+
+    def _require_silence(self, path: str, bound: int | None, default: int) -> None:
+        """Refuse a bound that is the default: the invocation without it is the same."""
+        if bound == default:
+            raise InvalidRecord("invocation", path, "is the default, and must be left out")
 
 
 @final

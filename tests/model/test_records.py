@@ -62,9 +62,15 @@ records = st.one_of(
         func=names,
         args=st.lists(values, max_size=3).map(tuple),
         profile=st.sampled_from(("deterministic", "fast")),
-        fuel=amounts,
-        memory=amounts,
+        memory=amounts.filter(lambda amount: amount != limits.MEMORY_DEFAULT),
         grants=st.lists(names, max_size=3).map(tuple),
+    ),
+    st.builds(
+        Invocation,
+        run=cids,
+        func=names,
+        args=st.just(()),
+        fuel=amounts.filter(lambda amount: amount != limits.FUEL_DEFAULT),
     ),
     st.builds(
         Receipt,
