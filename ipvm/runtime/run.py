@@ -36,6 +36,7 @@ class Run:
         self._blocks = blocks
         self._kept: dict[bytes, Block] = {}
         self._kept_bytes = 0
+        self._stored: set[bytes] = set()
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[None]:
@@ -52,12 +53,13 @@ class Run:
         made = self._kept.get(cid.multihash)
         if made is not None:
             return Block(cid, made.data)
-        self.reads.add(cid)
+        if cid.multihash not in self._stored:
+            self.reads.add(cid)
         return await self._blocks.get(cid)
 
     async def keep(self, block: Block) -> None:
         """Take a block that a guest made."""
-        if block.cid.multihash not in self._kept:
+        if block.cid.multihash not in self._kept and block.cid.multihash not in self._stored:
             self._kept[block.cid.multihash] = block
             self._kept_bytes += len(block.data)
             if self._kept_bytes > KEPT_BYTES_MAX:
@@ -72,5 +74,6 @@ class Run:
         """Store what was kept."""
         if self._kept:
             await self._blocks.put_many(list(self._kept.values()))
+            self._stored.update(self._kept)
             self._kept.clear()
             self._kept_bytes = 0

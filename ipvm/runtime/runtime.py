@@ -6,7 +6,7 @@ content. A call is validated against the signature of the export before anything
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import trio
 
@@ -32,6 +32,9 @@ from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
 
 __all__ = ["CallOptions", "Measured", "Runtime"]
+
+_TOLD: Final = frozenset({"abort", "trap"})
+"""Failures whose detail goes into a receipt. That of the others is the wording of this runtime."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +197,14 @@ def _task(entry: Entry, given: Sequence[Value], options: CallOptions) -> Task:
 
 
 def _invocation(entry: Entry, given: Sequence[Value], options: CallOptions) -> Block:
+    profile = entry.program.profile
+    counts = profile == "deterministic" and options.fuel != FUEL_DEFAULT
     record = Invocation(
         run=entry.program.plan.root.cid,
         func=entry.name,
         args=tuple(given),
-        profile=entry.program.profile,
-        fuel=None if options.fuel == FUEL_DEFAULT else options.fuel,
+        profile=profile,
+        fuel=options.fuel if counts else None,
         memory=None if options.memory == MEMORY_DEFAULT else options.memory,
     )
     return record.to_block()
@@ -209,7 +214,8 @@ def _outcome(ended: _Ended) -> Outcome:
     error = ended.error
     if error is None:
         return Outcome(ok=ended.value)
-    return Outcome(error=Failure(kind=error.kind, code=error.code, message=error.detail))
+    message = error.detail if error.kind in _TOLD else None
+    return Outcome(error=Failure(kind=error.kind, code=error.code, message=message))
 
 
 def _engine(profile: Profile) -> dict[str, Value]:
