@@ -28,6 +28,8 @@ __all__ = ["Extern", "Host", "Instance", "PendingCall", "Postponed", "Store", "S
 
 _SLICE_FUEL: Final = 1_000_000
 """Fuel that takes about a millisecond."""
+_NO_DEADLINE: Final = 2**62
+"""Ticks that never come."""
 
 
 class Host(Protocol):
@@ -144,6 +146,8 @@ class Store:
         self._slice_end = 0
         self._words = (ctypes.c_uint64 * 2)()
         self._words_address = ctypes.addressof(self._words)
+        if not engine.metered:  # else the epoch may end code that instantiation runs
+            capi.set_epoch_deadline(self.context, _NO_DEADLINE)
         _STORES[self.context] = self
         if bounds is not None:
             self.bound(bounds)
