@@ -22,6 +22,7 @@ LINKS_MAX: Final = 1024
 NODES_MAX: Final = 65_536
 """Nodes of one file that is read whole, counted with repetitions."""
 
+_HOW: Final = "raise it with --limit module_bytes_max=VALUE or ipvm.open(limits=...)"
 _TYPE_RAW: Final = 0
 _TYPE_FILE: Final = 2
 # Fields of the protobuf message, as field number << 3 | wire type.
@@ -104,7 +105,7 @@ class FileGathering:
             if count > NODES_MAX:
                 raise LimitExceeded("unixfs_nodes", NODES_MAX)
             if size > bytes_max:
-                raise LimitExceeded("module_bytes_max", bytes_max, how="see ipvm.Limits")
+                raise LimitExceeded("module_bytes_max", bytes_max, how=_HOW)
             parts.append(node.data)
             stack.extend(reversed(node.children))
             if len(stack) > NODES_MAX:

@@ -200,5 +200,5 @@ class Planner:
 
 def limit_exceeded(limit: str, maximum: int, *, found: int | None = None) -> LimitExceeded:
     """Say that a bound of the closure was met, and how to raise it."""
-    how = f"raise it with --limit {limit}=VALUE or ipvm.open(limits=ipvm.Limits({limit}=VALUE))"
+    how = f"raise it with --limit {limit}=VALUE or ipvm.open(limits=...)"
     return LimitExceeded(limit, maximum, found=found, how=how)
