@@ -1,14 +1,16 @@
-"""Feed a planner from a library, in whatever order."""
+"""Feed a planner from a library, in whatever order, and run what comes of it."""
 
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
 import pytest
 
+import ipvm
 from ipvm.errors import IpvmError
 from ipvm.ipld import BlockNotFound, Cid
-from ipvm.limits import Limits
+from ipvm.limits import MEMORY_DEFAULT, Limits
 from ipvm.linker import LinkPlan, Planner, Survey, plan, survey
 from ipvm.testing import Library
 
@@ -77,3 +79,15 @@ def outcome() -> Callable[[Planner], Outcome]:
             return type(error), str(error)
 
     return outcome
+
+
+@pytest.fixture
+def opened() -> Callable[[Library, Cid], AbstractAsyncContextManager[ipvm.Program]]:
+    """Load a root from a library."""
+
+    @asynccontextmanager
+    async def opened(library: Library, root: Cid, **options: int) -> AsyncIterator[ipvm.Program]:
+        async with ipvm.open(store=await library.store()) as node:
+            yield await node.load(root, memory=options.get("memory", MEMORY_DEFAULT))
+
+    return opened
