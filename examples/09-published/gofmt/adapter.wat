@@ -1,9 +1,10 @@
 ;; Offer a formatter that somebody else published as a function from text to text.
 ;;
-;; That module knows nothing of blocks. It wants to be asked for room in its memory, to find the source
-;; there, and to be told to format; then it says where in its memory the result is. This module
-;; imports its functions and its memory, and carries text between the two worlds: host calls work on
-;; the memory that is exported here, and memory.copy takes bytes from one memory to the other.
+;; That module knows nothing of blocks. It wants to be asked for room in its memory, to find the
+;; source there, and to be told to format; then it says where in its memory the result is. This
+;; module imports its functions and its memory, and carries text between the two worlds: host
+;; calls work on the memory that is exported here, and memory.copy takes bytes from one memory to
+;; the other. Nothing is given back when it is done, as the next call has fresh instances of both.
 ;;
 ;; Memory:     0  what host calls answer
 ;;            16  messages
