@@ -2,7 +2,7 @@
 
 from ipvm.engine import selftest
 from ipvm.engine.attempt import KERNEL_NAME, attempt
-from ipvm.engine.call import CallShape, call
+from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.hostport import HostPort, host_port_for
 from ipvm.engine.instantiate import instantiate
@@ -16,6 +16,7 @@ from ipvm.engine.module import (
 )
 from ipvm.engine.profile import (
     PROFILES,
+    STACK_LIMIT,
     WASM_STACK_BYTES,
     WASMTIME_MAJOR,
     Engine,
@@ -30,6 +31,7 @@ __all__ = [
     "KERNEL_NAME",
     "OUT_OF_FUEL",
     "PROFILES",
+    "STACK_LIMIT",
     "STACK_OVERFLOW",
     "WASMTIME_MAJOR",
     "WASM_STACK_BYTES",
@@ -58,4 +60,5 @@ __all__ = [
     "selftest",
     "text_to_module",
     "wasmtime_version",
+    "worker_limiter",
 ]

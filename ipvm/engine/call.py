@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ipvm.engine.store import Extern, PendingCall, Store
 
-__all__ = ["FIRST_SLICES", "CallShape", "call", "raise_failure"]
+__all__ = ["FIRST_SLICES", "CallShape", "call", "raise_failure", "worker_limiter"]
 
 FIRST_SLICES: Final = 1
 """Slices that a guest may use on the trio thread before it counts as CPU-bound: a millisecond."""
@@ -125,7 +125,7 @@ async def _poll_here(store: "Store", future: int) -> bool:
 
 
 async def _poll_on_worker(store: "Store", future: int) -> bool:
-    return await trio.to_thread.run_sync(_poll, store, future, limiter=_worker_limiter())
+    return await trio.to_thread.run_sync(_poll, store, future, limiter=worker_limiter())
 
 
 def _poll(store: "Store", future: int) -> bool:
@@ -135,7 +135,7 @@ def _poll(store: "Store", future: int) -> bool:
         return bool(capi.call_future_poll(future))
 
 
-def _worker_limiter() -> trio.CapacityLimiter:
+def worker_limiter() -> trio.CapacityLimiter:
     """Give the limiter that keeps as many guests computing as there are cores."""
     try:
         return _WORKERS.get()

@@ -21,6 +21,7 @@ from ipvm.model import Profile
 
 __all__ = [
     "PROFILES",
+    "STACK_LIMIT",
     "WASMTIME_MAJOR",
     "WASM_STACK_BYTES",
     "Engine",
@@ -35,6 +36,8 @@ WASMTIME_MAJOR: Final = 50
 
 WASM_STACK_BYTES: Final = 512 * 1024
 """Stack of guest code. Running out of it is a condition of the runner, never a result."""
+STACK_LIMIT: Final = "wasm_stack_bytes"
+"""The name of that limit in messages."""
 FIBER_STACK_BYTES: Final = 2 * 1024 * 1024
 """Stack of one suspended guest, reserved and not committed: guest code plus our host functions."""
 

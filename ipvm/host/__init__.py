@@ -4,7 +4,8 @@ from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_
 from ipvm.host.companions import Companions, companion_bytes, companions_for
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Binding, Kernel, OpenBlock
-from ipvm.host.syscalls import EXIT_NUMBERS, CallOutcome, Services, Syscalls
+from ipvm.host.services import EXIT_NUMBERS, CallOutcome, Services
+from ipvm.host.syscalls import Syscalls
 
 __all__ = [
     "EXIT_NUMBERS",

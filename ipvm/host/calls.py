@@ -60,7 +60,7 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         name="block_open",
         parameters=(_out("16 bytes"), _CID_IN),
         out="codec u64, id u32, size u32",
-        errors=(E.ILLEGAL_ARGUMENT, E.LIMIT_EXCEEDED, E.NOT_FOUND, E.ILLEGAL_CID),
+        errors=(E.ILLEGAL_ARGUMENT, E.LIMIT_EXCEEDED, E.NOT_FOUND, E.ILLEGAL_CID, E.TIMEOUT),
         doc="Open a block by its CID, from wherever it is.",
         fuel=10_000,
         fuel_per_byte=1,
@@ -76,8 +76,10 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         ),
         out="id u32",
         errors=(E.ILLEGAL_ARGUMENT, E.LIMIT_EXCEEDED, E.ILLEGAL_CODEC, E.SERIALIZATION),
-        doc="Make a block out of bytes, which have to be valid under the codec.",
-        fuel_per_byte=10,
+        doc="Make a block out of bytes, which have to be valid under the codec. The fuel is for that "
+        "check: raw bytes cost none.",
+        fuel=5_000,
+        fuel_per_byte=100,
     ),
     HostCall(
         module="ipld",
@@ -143,10 +145,10 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
             E.NOT_FOUND,
             E.INVALID_HANDLE,
             E.ILLEGAL_CID,
-            E.SERIALIZATION,
+            E.TIMEOUT,
         ),
         doc="Call a function by CID, in a store of its own.",
-        fuel=50_000,
+        fuel=100_000,
     ),
     HostCall(
         module="ipvm",
@@ -180,7 +182,7 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         out="u64",
         errors=(E.ILLEGAL_ARGUMENT,),
         doc="Give the fuel that is left; 2^64 - 1 where fuel is not counted.",
-        fuel=500,
+        fuel=3_000,
     ),
     HostCall(
         module="ipvm",
@@ -189,7 +191,7 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         out="u32: bytes of the CID",
         errors=(E.ILLEGAL_ARGUMENT, E.BUFFER_TOO_SMALL),
         doc="Give the CID by which the calling module was linked: its manifest's, or its code's.",
-        fuel=500,
+        fuel=3_000,
     ),
     HostCall(
         module="ipvm",
@@ -205,7 +207,7 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         out="u32: bytes of the digest",
         errors=(E.ILLEGAL_ARGUMENT, E.LIMIT_EXCEEDED, E.ILLEGAL_CID, E.BUFFER_TOO_SMALL),
         doc="Hash bytes.",
-        fuel=2_000,
+        fuel=10_000,
         fuel_per_byte=1,
     ),
 )

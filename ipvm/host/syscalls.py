@@ -7,12 +7,11 @@ what is wrong with the runner.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Protocol, final
+from typing import Final, TypeVar, TypeVarTuple, final
 
 import trio
 
-from ipvm.engine import OUT_OF_FUEL, Store, Trap
+from ipvm.engine import OUT_OF_FUEL, STACK_LIMIT, Store, Trap, worker_limiter
 from ipvm.errors import (
     Denied,
     GuestError,
@@ -24,60 +23,38 @@ from ipvm.errors import (
     NotFound,
     Unavailable,
 )
-from ipvm.host.calls import host_call
+from ipvm.host.calls import HostCall, host_call
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
+from ipvm.host.services import Services
 from ipvm.ipld import CODECS, IDENTITY, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
 from ipvm.limits import DIGEST_BYTES_MIN
 
-__all__ = ["EXIT_NUMBERS", "CallOutcome", "Services", "Syscalls"]
+__all__ = ["Syscalls"]
 
-EXIT_NUMBERS: Final = {"ok": 0, "abort": 1, "trap": 2, "out-of-fuel": 3, "invalid-result": 4}
-"""How a call ended, as `ipvm.call` tells its caller."""
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 FUEL_UNCOUNTED: Final = 2**64 - 1
 _CODECS: Final = frozenset(CODECS.values())
-_HASH_INLINE_BYTES: Final = 256 * 1024
+_INLINE_BYTES: Final = 256 * 1024
+"""Bytes that are hashed within a millisecond, so that another thread is not worth it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOutcome:
-    """What a call by CID came to."""
-
-    exit: int
-    code: int = 0
-    result: OpenBlock | None = None
-    fuel_used: int = 0
+def _known(module: str, name: str) -> HostCall:
+    found = host_call(module, name)
+    assert found is not None
+    return found
 
 
-class Services(Protocol):
-    """What the runtime does for the guests of one invocation.
-
-    Each of them may raise any `IpvmError`; the guest gets the number that stands for it. All run on
-    the trio thread but `log` and `cid_of`, which answer at once on the thread of the guest.
-    """
-
-    async def open(self, cid: Cid) -> Block:
-        """Give a block, from wherever it is, and note that it was read."""
-        ...
-
-    async def keep(self, block: Block) -> None:
-        """Take a block that the guest made; it is stored when the invocation succeeds."""
-        ...
-
-    async def call(
-        self, cid: Cid, function: str, arguments: list[OpenBlock | None], fuel: int | None
-    ) -> CallOutcome:
-        """Run another function in a store of its own."""
-        ...
-
-    def log(self, guest: int, message: str) -> None:
-        """Pass on what a guest said."""
-        ...
-
-    def cid_of(self, guest: int) -> Cid:
-        """Give the CID by which a guest was linked."""
-        ...
+_OPEN: Final = _known("ipld", "block_open")
+_CREATE: Final = _known("ipld", "block_create")
+_LINK: Final = _known("ipld", "block_link")
+_CALL: Final = _known("ipvm", "call")
+_LOG: Final = _known("ipvm", "log")
+_FUEL: Final = _known("ipvm", "fuel")
+_SELF: Final = _known("ipvm", "self")
+_HASH: Final = _known("ipvm", "hash")
 
 
 @final
@@ -95,11 +72,12 @@ class Syscalls:
             4: self._fuel,
             5: self._self,
         }
-        self._wait: dict[int, Callable[[tuple[int, ...]], Awaitable[int]]] = {
-            16: self._open,
-            17: self._link,
-            18: self._call,
-            19: self._hash,
+        self._wait: dict[int, tuple[HostCall, Callable[[tuple[int, ...]], Awaitable[int]]]] = {
+            16: (_OPEN, self._open),
+            17: (_LINK, self._link),
+            18: (_CALL, self._call),
+            19: (_HASH, self._hash),
+            20: (_CREATE, self._check_long),
         }
 
     def now(self, operation: int) -> int:
@@ -108,27 +86,28 @@ class Syscalls:
 
     async def wait(self, operation: int) -> int:
         """Do an operation that may wait."""
+        call, action = self._wait[operation]
         try:
-            return await self._wait[operation](self._kernel.request())
+            return await action(self._kernel.request())
         except IpvmError as error:
             number = _number_for(error)
-            if number is None:
+            if number not in call.errors:
                 raise
             return number
 
     def _check(self, words: tuple[int, ...]) -> int:
+        return _verdict(*self._unchecked(words))
+
+    async def _check_long(self, words: tuple[int, ...]) -> int:
+        return await _apart(_verdict, *self._unchecked(words))
+
+    def _unchecked(self, words: tuple[int, ...]) -> tuple[int, bytes]:
         codec, address, size = words[:3]
-        self._charge("ipld", "block_create", size)
-        if codec not in _CODECS:
-            return ErrorNumber.ILLEGAL_CODEC
-        try:
-            check(self._kernel.bytes_at(address, size), codec)
-        except InvalidEncoding:
-            return ErrorNumber.SERIALIZATION
-        return ErrorNumber.OK
+        self._charge(_CREATE, size)
+        return codec, self._kernel.bytes_at(address, size)
 
     def _log(self, words: tuple[int, ...]) -> int:
-        self._charge("ipvm", "log", words[0])
+        self._charge(_LOG, words[0])
         self._services.log(words[7], self._kernel.guest_message(words[0]))
         return ErrorNumber.OK
 
@@ -136,23 +115,23 @@ class Syscalls:
         raise GuestError("abort", self._kernel.guest_message(words[0]), code=words[1])
 
     def _fuel(self, _words: tuple[int, ...]) -> int:
-        self._charge("ipvm", "fuel")
+        self._charge(_FUEL)
         self._kernel.reply(self._store.fuel if self._store.engine.metered else FUEL_UNCOUNTED)
         return ErrorNumber.OK
 
     def _self(self, words: tuple[int, ...]) -> int:
-        self._charge("ipvm", "self")
+        self._charge(_SELF)
         self._kernel.reply_bytes(bytes(self._services.cid_of(words[7])))
         return ErrorNumber.OK
 
     async def _open(self, words: tuple[int, ...]) -> int:
-        self._charge("ipld", "block_open")
+        self._charge(_OPEN)
         try:
             cid = self._guest_cid(words[0])
         except InvalidCid:
             return ErrorNumber.ILLEGAL_ARGUMENT
         block = await self._services.open(cid)
-        self._charge("ipld", "block_open", len(block.data), base=False)
+        self._charge(_OPEN, len(block.data), base=False)
         handle = self._kernel.place(OpenBlock(cid.codec, block.data))
         self._kernel.reply(cid.codec, handle | len(block.data) << 32)
         return ErrorNumber.OK
@@ -161,18 +140,18 @@ class Syscalls:
         handle, hash_code, digest_size = words[:3]
         opened = self._kernel.block(handle)
         assert opened is not None  # the binding has looked it up
-        self._charge("ipld", "block_link", len(opened.data))
-        digest = hash_digest(opened.data, hash_code)
-        if not DIGEST_BYTES_MIN <= digest_size <= len(digest):
-            return ErrorNumber.ILLEGAL_CID
-        cid = Cid(digest[:digest_size], codec=opened.codec, hash_code=hash_code)
-        await self._services.keep(Block(cid, opened.data))
-        self._kernel.reply_bytes(bytes(cid))
+        self._charge(_LINK, len(opened.data))
+        if len(opened.data) <= _INLINE_BYTES:
+            block = _linked(opened, hash_code, digest_size)
+        else:
+            block = await _apart(_linked, opened, hash_code, digest_size)
+        await self._services.keep(block)
+        self._kernel.reply_bytes(bytes(block.cid))
         return ErrorNumber.OK
 
     async def _call(self, words: tuple[int, ...]) -> int:
         cid_size, name_size, count, asked = words[:4]
-        self._charge("ipvm", "call")
+        self._charge(_CALL)
         try:
             cid = self._guest_cid(cid_size)
             name = self._kernel.guest_name(name_size).decode()
@@ -196,14 +175,14 @@ class Syscalls:
 
     async def _hash(self, words: tuple[int, ...]) -> int:
         hash_code, address, size = words[:3]
-        self._charge("ipvm", "hash", size)
+        self._charge(_HASH, size)
         if hash_code == IDENTITY:  # it is no hash: its digest is as long as the data
             return ErrorNumber.ILLEGAL_CID
         data = self._kernel.bytes_at(address, size)
-        if size <= _HASH_INLINE_BYTES:
+        if size <= _INLINE_BYTES:
             digest = hash_digest(data, hash_code)
         else:
-            digest = await trio.to_thread.run_sync(hash_digest, data, hash_code)
+            digest = await _apart(hash_digest, data, hash_code)
         self._kernel.reply_bytes(digest)
         return ErrorNumber.OK
 
@@ -217,9 +196,7 @@ class Syscalls:
         left = self._store.fuel
         return min(asked, left) if asked else left
 
-    def _charge(self, module: str, name: str, size: int = 0, *, base: bool = True) -> None:
-        call = host_call(module, name)
-        assert call is not None
+    def _charge(self, call: HostCall, size: int = 0, *, base: bool = True) -> None:
         self._take((call.fuel if base else 0) + call.fuel_per_byte * size)
 
     def _take(self, fuel: int) -> None:
@@ -231,8 +208,46 @@ class Syscalls:
             raise Trap(OUT_OF_FUEL, ())
 
 
+async def _apart(work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
+    """Work on another thread, of which there are as many as cores."""
+    return await trio.to_thread.run_sync(work, *arguments, limiter=worker_limiter())
+
+
+def _verdict(codec: int, data: bytes) -> ErrorNumber:
+    """Say whether bytes are valid under a codec."""
+    if codec not in _CODECS:
+        return ErrorNumber.ILLEGAL_CODEC
+    try:
+        check(data, codec)
+    except InvalidEncoding:
+        return ErrorNumber.SERIALIZATION
+    return ErrorNumber.OK
+
+
+def _linked(opened: OpenBlock, hash_code: int, digest_size: int) -> Block:
+    """Name a block by a digest of that size.
+
+    Raises:
+        InvalidData: There is no such digest.
+    """
+    block = Block.of(opened.data, codec=opened.codec, hash_code=hash_code)
+    digest = block.cid.digest
+    if not DIGEST_BYTES_MIN <= digest_size <= len(digest):
+        raise InvalidCid(f"there is no digest of {digest_size} bytes")
+    if digest_size == len(digest):
+        return block
+    cut = Cid(digest[:digest_size], codec=opened.codec, hash_code=hash_code)
+    return Block(cut, opened.data)
+
+
 def _number_for(error: IpvmError) -> ErrorNumber | None:
-    """Give the number by which a guest learns of a condition, if it may go on after it."""
+    """Give the number by which a guest learns of a condition, if there is one.
+
+    It ends the guest all the same where the host call is not documented to return that number: a
+    store that is full is no answer to `block_link`.
+    """
+    if isinstance(error, LimitExceeded) and error.limit == STACK_LIMIT:
+        return None
     for condition, number in _NUMBERS:
         if isinstance(error, condition):
             return number

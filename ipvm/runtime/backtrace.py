@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ipvm.engine import (
     OUT_OF_FUEL,
+    STACK_LIMIT,
     STACK_OVERFLOW,
     WASM_STACK_BYTES,
     EngineFault,
@@ -30,7 +31,7 @@ def failure_of(ended: Trap | EngineFault | GuestError, plan: LinkPlan) -> IpvmEr
         frames = _describe_all(cause.frames, plan) if isinstance(cause, Trap) else ()
         return GuestError(ended.kind, ended.detail, code=ended.code, frames=frames)
     if ended.code == STACK_OVERFLOW:
-        return LimitExceeded("wasm_stack_bytes", WASM_STACK_BYTES)
+        return LimitExceeded(STACK_LIMIT, WASM_STACK_BYTES)
     frames = _describe_all(ended.frames, plan)
     if ended.code == OUT_OF_FUEL:
         return GuestError("out-of-fuel", "the fuel is used up", frames=frames)
