@@ -21,6 +21,9 @@ _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _INT_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 """The digits of `int(text, 32)`."""
 
+_RARE_PREFIXES: Final = frozenset("\x00079cChmMptTuUvVZ🚀")
+"""First letters of the bases that are left to `multiformats`: other text is refused without it."""
+
 _BASE32_PAIRS: Final = [high + low for high in _BASE32 for low in _BASE32]
 
 
@@ -89,6 +92,8 @@ def decode(text: str) -> bytes:
         return _decode_bits(digits, *_BITS[prefix])
     if prefix in _NUMBERS:
         return _decode_number(digits, _NUMBERS[prefix])
+    if prefix not in _RARE_PREFIXES:
+        raise InvalidMultibase("the first letter names no known base")
     return _decode_by_multiformats(text)
 
 

@@ -1,5 +1,7 @@
 """Text in some base, held against `multiformats`."""
 
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -63,3 +65,21 @@ def test_text_that_is_no_spelling_in_its_base_is_refused(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(multibase.InvalidMultibase):
         multibase.decode(text)
+
+
+def test_every_base_of_the_reference_is_known_by_its_first_letter() -> None:
+    known = {base.code for base in reference.table()}
+    assert known == {*multibase._RARE_PREFIXES, *multibase._BITS, *multibase._NUMBERS}
+
+
+def test_text_with_another_first_letter_is_refused_without_the_reference() -> None:
+    program = """
+import sys
+from ipvm.ipld import multibase
+try:
+    multibase.decode("wasi_snapshot_preview1")
+except multibase.InvalidMultibase:
+    print("multiformats" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
