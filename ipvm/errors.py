@@ -120,7 +120,8 @@ class GuestError(IpvmError):
     Attributes:
         kind: `trap`, `abort`, `out-of-fuel` or `invalid-result`.
         code: What the guest gave to `ipvm.abort`, else None.
-        detail: The name of the trap, the message of the abort, or what is wrong with the result.
+        detail: The name of the trap, the message of the abort, or what is wrong with the result;
+            as the guest gave it, where the message of this exception is escaped.
         frames: The backtrace, innermost first. It is not part of a receipt.
     """
 
@@ -140,4 +141,14 @@ class GuestError(IpvmError):
         self.frames = frames
         number = "" if code is None else f" with code {code}"
         trace = "".join(f"\n  at {frame}" for frame in frames)
-        super().__init__(f"the function ended by {kind}{number}: {detail}{trace}")
+        super().__init__(f"the function ended by {kind}{number}: {_printable(detail)}{trace}")
+
+
+def _printable(text: str) -> str:
+    """Escape what could rewrite a terminal: the text is a guest's."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )

@@ -101,6 +101,8 @@ class SyncProgram:
         return SyncFunction(self._loop, self._program[name])
 
     def __getattr__(self, name: str) -> SyncFunction:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return SyncFunction(self._loop, getattr(self._program, name))
 
     def __iter__(self) -> Iterator[str]:

@@ -5,7 +5,7 @@ as a CID that stands in the name itself. What is found must have an export of th
 satisfies the import.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ipvm.errors import InvalidData, IpvmError, LimitExceeded, LinkError
@@ -21,12 +21,11 @@ from ipvm.linker.names import cid_of_import_name
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Module, Planner, limit_exceeded
 from ipvm.model import Signature, wasm_type
-from ipvm.model.wording import quoted
+from ipvm.model.wording import listed, quoted
 from ipvm.wasm import FuncType, Import, MemoryType, ModuleInfo, ValType, satisfies
 
 __all__ = ["plan", "survey"]
 
-NAMES_SHOWN_MAX: Final = 8
 _WASI_HINT: Final = (
     ". WASI is not built in: build the module for a target without a system "
     "(wasm32-freestanding, wasm32-unknown-unknown), or link it to a module that serves these calls"
@@ -154,7 +153,7 @@ def _wire(planner: Planner, cid: Cid, wanted: Import, dependencies: Mapping[str,
         return Wire(wanted=wanted, server=None)  # the target's own problem says why
     export = module.info.export(wanted.name)
     if export is None:
-        names = _listed(offered.name for offered in module.info.exports)
+        names = listed(offered.name for offered in module.info.exports)
         why = f"{target} has no export {quoted(wanted.name)}; it has {names}"
         return _unserved(cid, wanted, why)
     if not satisfies(wanted.type, export.type):
@@ -166,7 +165,7 @@ def _wire(planner: Planner, cid: Cid, wanted: Import, dependencies: Mapping[str,
 def _host_wire(cid: Cid, wanted: Import) -> Wire:
     call = host_call(wanted.module, wanted.name)
     if call is None:
-        names = _listed(call.name for call in HOST_CALLS if call.module == wanted.module)
+        names = listed(call.name for call in HOST_CALLS if call.module == wanted.module)
         return _unserved(cid, wanted, f'the host module "{wanted.module}" has {names}')
     if wanted.type != call.type:
         problem = ImportMismatch(
@@ -181,21 +180,14 @@ def _unserved(cid: Cid, wanted: Import, why: str) -> Wire:
 
 
 def _where_looked(planner: Planner, cid: Cid, wanted: Import) -> str:
-    hosts = _listed(sorted(HOST_MODULES))
+    hosts = listed(sorted(HOST_MODULES))
     manifest = planner.manifests.get(cid)
     if manifest is None:
         imports = f"{cid} is linked without a manifest"
     else:
-        imports = f"the manifest's imports are {_listed(sorted(manifest.imports))}"
+        imports = f"the manifest's imports are {listed(sorted(manifest.imports))}"
     hint = _WASI_HINT if wanted.module.startswith("wasi_") else ""
     return f"{quoted(wanted.module)} is no host module ({hosts}), {imports}, and it is no CID{hint}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    more = len(known) - NAMES_SHOWN_MAX
-    shown = ", ".join(quoted(name) for name in known[:NAMES_SHOWN_MAX]) or "none"
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _signature_problems(
@@ -205,7 +197,7 @@ def _signature_problems(
         export = info.export(name)
         where = f"manifest {cid}: exports[{quoted(name)}]"
         if export is None:
-            names = _listed(offered.name for offered in info.exports)
+            names = listed(offered.name for offered in info.exports)
             yield SignatureMismatch(f"{where}: the code has no such export; it has {names}")
             continue
         wanted = FuncType(

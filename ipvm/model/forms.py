@@ -96,13 +96,14 @@ def _bool(value: object) -> Value:
 def _bytes(value: object) -> Value:
     if not isinstance(value, bytes | bytearray | memoryview):
         raise Misfit(f"expected bytes, got {noun(value)}")
+    _require_room(memoryview(value).nbytes)
     return bytes(value)
 
 
 def _string(value: object) -> Value:
     if not isinstance(value, str):
         raise Misfit(f"expected string, got {noun(value)}")
-    _utf8_bytes(value)
+    _require_room(_utf8_bytes(value))
     return str.__str__(value)  # of a subclass, the text and not what its `__str__` makes of it
 
 
@@ -115,6 +116,11 @@ def _link(value: object) -> Value:
         return Cid.parse(value)
     except InvalidCid as error:
         raise Misfit(f"expected link: {error}") from error
+
+
+def _require_room(size: int) -> None:
+    if size > limits.BLOCK_BYTES_MAX:
+        raise Misfit(f"larger than a block, which holds {limits.BLOCK_BYTES_MAX} bytes")
 
 
 def _utf8_bytes(text: str) -> int:
@@ -130,12 +136,12 @@ def _shown(number: int) -> str:
 
 
 class _Walk:
-    """One pass over a value of type `ipld`, and what it may still take."""
+    """One pass over a value of type `ipld`, and what it has come to."""
 
-    __slots__ = ("_bytes_left", "_levels_left")
+    __slots__ = ("_bytes_spent", "_levels_left")
 
     def __init__(self) -> None:
-        self._bytes_left = limits.BLOCK_BYTES_MAX
+        self._bytes_spent = 0
         self._levels_left = _DEPTH_MAX
 
     def node(self, value: object) -> Value:
@@ -189,9 +195,8 @@ class _Walk:
         self._levels_left -= 1
 
     def _spend(self, size: int) -> None:
-        self._bytes_left -= size
-        if self._bytes_left < 0:
-            raise Misfit(f"larger than a block, which holds {limits.BLOCK_BYTES_MAX} bytes")
+        self._bytes_spent += size
+        _require_room(self._bytes_spent)
 
 
 def _scalar(value: object) -> Value:

@@ -10,9 +10,10 @@ from typing import Final
 
 from ipvm.ipld import Cid
 
-__all__ = ["noun", "quoted", "suggestion"]
+__all__ = ["listed", "noun", "printable", "quoted", "suggestion"]
 
 _SHOWN_CHARACTERS_MAX: Final = 80
+_NAMES_SHOWN_MAX: Final = 8
 
 _NOUNS: Final[tuple[tuple[type, str], ...]] = (
     (type(None), "null"),
@@ -32,6 +33,23 @@ def quoted(text: str) -> str:
     shown = text[:_SHOWN_CHARACTERS_MAX]
     body = "".join(_escaped(character) for character in shown)
     return f'"{body}…"' if len(text) > len(shown) else f'"{body}"'
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few names, quoted, and how many more there are; `none` for none."""
+    known = list(names)
+    more = len(known) - _NAMES_SHOWN_MAX
+    shown = ", ".join(quoted(name) for name in known[:_NAMES_SHOWN_MAX]) or "none"
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """The text, escaped where it is not printable, except for the characters to keep."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else _escape_sequence(each) for each in text
+    )
 
 
 def noun(value: object) -> str:
@@ -54,4 +72,8 @@ def _escaped(character: str) -> str:
         return "\\" + character
     if character.isprintable():
         return character
+    return _escape_sequence(character)
+
+
+def _escape_sequence(character: str) -> str:
     return character.encode("unicode_escape").decode()

@@ -8,6 +8,7 @@ from ipvm.ipld import DAG_CBOR, DAG_JSON, Cid
 from ipvm.limits import Limits
 from ipvm.linker import survey
 from ipvm.model import Manifest
+from ipvm.model.wording import listed, quoted
 from ipvm.runtime import gather
 
 __all__ = ["relink"]
@@ -39,12 +40,12 @@ async def relink(
     block = new.to_block()
     extra = {block.cid: block}
     closure = survey(await gather(block.cid, blocks, limits=limits, extra=extra))
+    if closure.problem is not None:
+        raise closure.problem
     used = closure.nodes[block.cid].dependencies
     for name in imports:
         if name not in used:
-            listed = ", ".join(f'"{each}"' for each in used) or "none"
-            raise InvalidArguments(f'{root} imports nothing from "{name}"; it imports {listed}')
-    if closure.problem is not None:
-        raise closure.problem
+            problem = f"imports nothing from {quoted(name)}; it imports {listed(used)}"
+            raise InvalidArguments(f"{root} {problem}")
     await blocks.put(block)
     return block.cid

@@ -5,12 +5,13 @@ raw block of their bytes, `link` as a raw block of the binary CID, `ipld` as a D
 handle 0 for null. A function that is called by another gets the blocks as they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from ipvm.errors import GuestError, InvalidArguments, InvalidData
+from ipvm.errors import GuestError, InvalidArguments, InvalidData, LimitExceeded
 from ipvm.host import Kernel, OpenBlock
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value, decode, encode
+from ipvm.limits import BLOCK_BYTES_MAX
 from ipvm.model import (
     BLOCK_TYPES,
     Signature,
@@ -20,6 +21,7 @@ from ipvm.model import (
     result as to_result,
     to_argument,
 )
+from ipvm.model.wording import listed, quoted
 from ipvm.wasm import F32, F64, I32, I64, FuncType, ModuleInfo, ValType
 
 __all__ = [
@@ -70,7 +72,7 @@ def signature_of(info: ModuleInfo, signatures: Mapping[str, Signature], name: st
     export = info.export(name)
     if export is None or not isinstance(export.type, FuncType):
         offered = [each.name for each in info.exports if isinstance(each.type, FuncType)]
-        raise InvalidArguments(f'no function "{name}"; it has {_listed(offered)}')
+        raise InvalidArguments(f"no function {quoted(name)}; it has {listed(offered)}")
     function = export.type
     try:
         return Signature(
@@ -79,12 +81,8 @@ def signature_of(info: ModuleInfo, signatures: Mapping[str, Signature], name: st
         )
     except KeyError as error:
         raise InvalidArguments(
-            f'"{name}" has the type {function}, and no value can be given for {error.args[0]}'
+            f"{quoted(name)} has the type {function}, and no value can be given for {error.args[0]}"
         ) from None
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names) or "none"
 
 
 def operands_from_values(signature: Signature, values: Sequence[Value]) -> list[Operand]:
@@ -168,9 +166,10 @@ def _result(type_: Type, kernel: Kernel | None, number: float) -> Result:
     if number == 0:
         return None
     assert kernel is not None
-    block = kernel.block(int(number) & 0xFFFF_FFFF)
+    handle = int(number) & 0xFFFF_FFFF
+    block = kernel.block(handle)
     if block is None:
-        raise GuestError("invalid-result", f"the handle {number} is of no block")
+        raise GuestError("invalid-result", f"the handle {handle} is of no block")
     return block
 
 
@@ -206,8 +205,14 @@ def result_block(signature: Signature, results: Sequence[Result]) -> OpenBlock |
 
     Raises:
         GuestError: A block does not hold what its type promises.
+        LimitExceeded: The results are larger than a block together.
     """
     value = result_value(signature, results)
     if len(results) == 1 and isinstance(results[0], OpenBlock):
         return results[0]
-    return None if value is None else OpenBlock(DAG_CBOR, encode(value, DAG_CBOR))
+    if value is None:
+        return None
+    data = encode(value, DAG_CBOR)
+    if len(data) > BLOCK_BYTES_MAX:
+        raise LimitExceeded("block_bytes", BLOCK_BYTES_MAX, found=len(data))
+    return OpenBlock(DAG_CBOR, data)

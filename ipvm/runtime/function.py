@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import final
 
 from ipvm.ipld import Value
+from ipvm.model.wording import listed, printable
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.runtime import CallOptions, Measured, Runtime
@@ -24,8 +25,8 @@ class Function:
         self.name = entry.name
         self.signature = entry.signature
         self.__name__ = entry.name
-        doc = entry.signature.doc or f"Function of {self.cid}."
-        self.__doc__ = f"{entry.name}{entry.signature}\n\n{doc}"
+        doc = printable(entry.signature.doc or f"Function of {self.cid}.", keep="\n")
+        self.__doc__ = f"{self._head}\n\n{doc}"
 
     async def __call__(self, *arguments: object) -> Value:
         """Call the function.
@@ -52,17 +53,24 @@ class Function:
         return await self._runtime.receipt(self._entry, arguments, self._options)
 
     def __repr__(self) -> str:
-        return f"<function {self.name}{self.signature} of {self.cid}>"
+        return f"<function {self._head} of {self.cid}>"
+
+    @property
+    def _head(self) -> str:
+        return f"{printable(self.name)}{self.signature}"
 
     def _repr_html_(self) -> str:
         doc = html.escape(self.signature.doc or "")
-        head = html.escape(f"{self.name}{self.signature}")
+        head = html.escape(self._head)
         return f"<div><code>{head}</code><br>{doc}<br><small>{self.cid}</small></div>"
 
 
 @final
 class Program:
     """A linked program: its functions are attributes, and entries by name.
+
+    A function whose name begins with an underscore, or is that of something else here, is an entry
+    only.
 
     Attributes:
         cid: CID of the manifest or of the code.
@@ -106,9 +114,11 @@ class Program:
         return function
 
     def __getattr__(self, name: str) -> Function:
+        if name.startswith("_"):  # also one of ours, in a copy that is not filled yet
+            raise AttributeError(name)
         if name in self.functions:
             return self[name]
-        raise AttributeError(f"{self.cid} has no function {name}; it has {self.functions}")
+        raise AttributeError(f"{self.cid} has no function {name}; it has {listed(self.functions)}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.functions)
@@ -117,7 +127,7 @@ class Program:
         return [*super().__dir__(), *self.functions]
 
     def __repr__(self) -> str:
-        return f"<program {self.cid} with {', '.join(self.functions)}>"
+        return f"<program {self.cid} with {listed(self.functions)}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{self[name]._repr_html_()}</li>" for name in self)

@@ -17,7 +17,9 @@ __all__ = ["LogSink", "Run"]
 LogSink = Callable[[Cid, str], None]
 """Takes what a guest says by `ipvm.log`, with the CID it was linked by; on any thread."""
 
-SHARED_LIMITS: Final = frozenset({"call_depth", "memory", "open_blocks", "table_elements"})
+SHARED_LIMITS: Final = frozenset(
+    {"block_bytes", "call_depth", "memory", "open_blocks", "table_elements"}
+)
 """Limits that every runner has at the same value: meeting one is part of the answer."""
 
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024

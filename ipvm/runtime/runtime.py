@@ -11,10 +11,16 @@ from typing import Final, final
 import trio
 
 from ipvm.engine import PROFILES, WASMTIME_MAJOR
-from ipvm.errors import GuestError, InvalidArguments
+from ipvm.errors import GuestError, InvalidArguments, LimitExceeded
 from ipvm.exchange import BlockService
-from ipvm.ipld import Block, Cid, Value
-from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, READS_INLINE_MAX, Limits
+from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
+from ipvm.limits import (
+    BLOCK_BYTES_MAX,
+    FUEL_DEFAULT,
+    MEMORY_DEFAULT,
+    READS_INLINE_MAX,
+    Limits,
+)
 from ipvm.model import (
     Failure,
     Invocation,
@@ -138,6 +144,7 @@ class Runtime:
 
         Raises:
             InvalidArguments: The values do not fit the signature.
+            LimitExceeded: The arguments or the result are too large for a record.
             IpvmError: What is wrong with this runner.
         """
         await trio.lowlevel.checkpoint()
@@ -163,7 +170,7 @@ class Runtime:
         extra = [invocation]
         links: tuple[Cid, ...] | Cid = reads
         if len(reads) > READS_INLINE_MAX:
-            extra.append(Block.encode(list(reads)))
+            extra.append(_block(list(reads), "the list of the blocks that it read"))
             links = extra[-1].cid
         record = ReceiptRecord(
             ran=invocation.cid,
@@ -172,7 +179,7 @@ class Runtime:
             reads=links,
             engine=_engine(entry.program.profile),
         )
-        block = record.to_block()
+        block = _block(record.to_value(), "the receipt, which holds the result")
         if ended.error is None:
             await ended.run.store()
         await self.blocks.put_many([*extra, block])
@@ -207,7 +214,20 @@ def _invocation(entry: Entry, given: Sequence[Value], options: CallOptions) -> B
         fuel=options.fuel if counts else None,
         memory=None if options.memory == MEMORY_DEFAULT else options.memory,
     )
-    return record.to_block()
+    return _block(record.to_value(), "the invocation, which holds the arguments")
+
+
+def _block(value: Value, what: str) -> Block:
+    """Encode a part of a receipt.
+
+    Raises:
+        LimitExceeded: It is larger than a block. Every runtime comes to the same.
+    """
+    data = encode(value, DAG_CBOR)
+    if len(data) > BLOCK_BYTES_MAX:
+        how = f"that is {what}: pass large values as links to blocks"
+        raise LimitExceeded("block_bytes", BLOCK_BYTES_MAX, found=len(data), how=how)
+    return Block.of(data, codec=DAG_CBOR)
 
 
 def _outcome(ended: _Ended) -> Outcome:
