@@ -27,6 +27,21 @@ __all__ = ["Programs"]
 
 
 @final
+class _Load:
+    """The load of one program, and those who wait for it: one works, and all learn what came of it.
+
+    If the one that works is cancelled, the next takes over. Who comes after a failure tries again.
+    """
+
+    __slots__ = ("__weakref__", "failure", "lock", "tried")
+
+    def __init__(self) -> None:
+        self.lock = trio.Lock()
+        self.tried = 0
+        self.failure: IpvmError | None = None
+
+
+@final
 class Programs:
     """The programs of one runtime, least recently used first to go."""
 
@@ -37,7 +52,7 @@ class Programs:
         self._modules: WeakValueDictionary[tuple[Cid, Profile], CompiledModule] = (
             WeakValueDictionary()
         )
-        self._locks: WeakValueDictionary[tuple[Cid, Profile], trio.Lock] = WeakValueDictionary()
+        self._loads: WeakValueDictionary[tuple[Cid, Profile], _Load] = WeakValueDictionary()
         self._compilers = trio.CapacityLimiter(os.cpu_count() or 1)
 
     def loaded(self, root: Cid, profile: Profile) -> LoadedProgram | None:
@@ -54,15 +69,24 @@ class Programs:
             NotFound, Unavailable, InvalidData, LinkError, LimitExceeded: It cannot be had.
         """
         key = (root, profile)
-        lock = self._locks.setdefault(key, trio.Lock())
-        async with lock:
+        load = self._loads.setdefault(key, _Load())
+        tried = load.tried
+        async with load.lock:
             program = self.loaded(root, profile)
-            if program is None:
+            if program is not None:
+                return program
+            if load.failure is not None and load.tried != tried:
+                raise load.failure
+            try:
                 program = await self._make(root, profile)
-                self._programs[key] = program
-                if len(self._programs) > self._limits.loaded_programs_max:
-                    self._programs.popitem(last=False)
-        return program
+            except IpvmError as error:
+                load.failure = error
+                load.tried += 1
+                raise
+            self._programs[key] = program
+            if len(self._programs) > self._limits.loaded_programs_max:
+                self._programs.popitem(last=False)
+            return program
 
     async def _make(self, root: Cid, profile: Profile) -> LoadedProgram:
         linked = plan(await gather(root, self._blocks, limits=self._limits))
@@ -76,7 +100,13 @@ class Programs:
         async def compile_one(code: Cid, info: ModuleInfo) -> None:
             try:
                 modules[code] = await trio.to_thread.run_sync(
-                    _compile_module, linked.code[code], info, code, profile, limiter=self._compilers
+                    _compile_module,
+                    linked.code[code],
+                    info,
+                    code,
+                    profile,
+                    abandon_on_cancel=True,  # the engine cannot be stopped; nobody waits for it
+                    limiter=self._compilers,
                 )
             except IpvmError as error:
                 failures[code] = error
