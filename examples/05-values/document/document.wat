@@ -13,7 +13,7 @@
                                       (result i32)))
   (import "node" "body" (func $body_link (param $node i32) (result i32)))
 
-  ;; This one is settled for good: the name is the CID of the code itself, the module in keep.wat.
+  ;; This name needs no entry in the manifest: it is the CID of the code, the module in keep.wat.
   (import "ipfs://bafkreib7ruadcs57hij4atapizgb2ypyxmey2mq7bfbwxj4aomaifdbsee" "keep"
     (func $keep (param $block i32) (result i32)))
 
