@@ -1,0 +1,159 @@
+"""Where the time of an isolated call goes, stage by stage.
+
+The functions that make up a call are replaced, for the while, by ones that run them under a
+stopwatch. A stage that is entered within another one stops the clock of that one, so the stages add
+up to the call, and to the half microsecond or so that the stopwatch takes each time.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from inspect import iscoroutinefunction
+from statistics import median
+from types import ModuleType
+from typing import Final, ParamSpec, TypeAlias, TypeVar, final
+
+import trio
+
+from benchmarks.calls import BYTES_TO_BYTES
+from benchmarks.measure import Side, seconds_of
+from benchmarks.programs import loaded
+from benchmarks.row import Effort, Line, Row
+from ipvm.host import Kernel, kernel
+from ipvm.linker import CompiledProgram, LinkedStore, program
+from ipvm.runtime import executor, runtime
+
+__all__ = ["ROWS"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Home: TypeAlias = ModuleType | type
+
+_REST: Final = "rest"
+_STAGES: Final[Sequence[tuple[str, _Home, str]]] = (
+    ("checkpoint", trio.lowlevel, "checkpoint"),
+    ("arguments", runtime, "arguments"),
+    ("arguments", runtime, "operands_from_values"),
+    ("store", CompiledProgram, "open"),
+    ("kernel", Kernel, "__init__"),
+    ("place", Kernel, "place"),
+    ("stub", kernel, "instantiate"),
+    ("imports", LinkedStore, "add"),
+    ("instance", program, "instantiate"),
+    ("binding", Kernel, "bind"),
+    ("call", LinkedStore, "export"),
+    ("call", executor, "attempt"),
+    ("results", executor, "read_results"),
+    ("results", runtime, "python_value"),
+    ("close", LinkedStore, "close"),
+)
+"""The stages, and for each a function that belongs to it: where it is looked up, and its name."""
+
+
+@final
+class Stopwatch:
+    """Seconds spent in each stage, without the stages within it."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._entered: list[str] = [_REST]
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Run the functions of all stages under this stopwatch."""
+        found = [(home, attribute, getattr(home, attribute)) for _, home, attribute in _STAGES]
+        for (name, home, attribute), (_, _, function) in zip(_STAGES, found, strict=True):
+            timed = self._timed_async if iscoroutinefunction(function) else self._timed
+            setattr(home, attribute, timed(name, function))
+        self._since = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stop()
+            for home, attribute, function in found:
+                setattr(home, attribute, function)
+
+    def _timed(self, name: str, function: Callable[_P, _T]) -> Callable[_P, _T]:
+        def run(*arguments: _P.args, **options: _P.kwargs) -> _T:
+            self._enter(name)
+            try:
+                return function(*arguments, **options)
+            finally:
+                self._leave()
+
+        return run
+
+    def _timed_async(
+        self, name: str, function: Callable[_P, Awaitable[_T]]
+    ) -> Callable[_P, Awaitable[_T]]:
+        async def run(*arguments: _P.args, **options: _P.kwargs) -> _T:
+            self._enter(name)
+            try:
+                return await function(*arguments, **options)
+            finally:
+                self._leave()
+
+        return run
+
+    def _enter(self, name: str) -> None:
+        self._stop()
+        self._entered.append(name)
+
+    def _leave(self) -> None:
+        self._stop()
+        self._entered.pop()
+
+    def _stop(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._entered[-1]] += now - self._since
+        self._since = now
+
+
+async def stages_scalar(effort: Effort) -> Sequence[Line]:
+    """Take a call with two numbers apart."""
+    async with loaded("add") as function:
+
+        async def ours(times: int) -> None:
+            for _ in range(times):
+                await function(1, 2)
+
+        return await _stages(ours, effort)
+
+
+async def stages_blocks(effort: Effort) -> Sequence[Line]:
+    """Take a call that carries bytes in and out apart."""
+    async with loaded("echo", BYTES_TO_BYTES) as function:
+        data = bytes(1024)
+
+        async def ours(times: int) -> None:
+            for _ in range(times):
+                await function(data)
+
+        return await _stages(ours, effort)
+
+
+async def _stages(side: Side, effort: Effort) -> list[Line]:
+    times = effort.size(200, 2)
+    whole: list[float] = []
+    rounds: list[dict[str, float]] = []
+    for _ in range(effort.rounds):
+        whole.append(await seconds_of(side, times))
+        stopwatch = Stopwatch()
+        with stopwatch.watching():
+            await side(times)
+        rounds.append({name: each / times for name, each in stopwatch.seconds.items()})
+    names = [
+        name for name in (*dict.fromkeys(n for n, _, _ in _STAGES), _REST) if name in rounds[0]
+    ]
+    return [
+        Line(part="whole, unwatched", ours=median(whole)),
+        *(Line(part=name, ours=median(each[name] for each in rounds)) for name in names),
+    ]
+
+
+ROWS: Final = (
+    Row("stages-scalar", "where the time of `call-isolated` goes", stages_scalar),
+    Row("stages-blocks", "where the time of `call-blocks` goes", stages_blocks),
+)

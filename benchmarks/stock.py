@@ -1,0 +1,52 @@
+"""The rival of most rows: wasmtime by the classes of its Python package, as anyone would use it."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import wasmtime
+
+from ipvm.engine import engine_for
+
+__all__ = ["FUEL", "Number", "Stock", "our_engine"]
+
+Number: TypeAlias = int | float
+FUEL = 10**15
+"""More than any row uses up."""
+
+
+def our_engine() -> wasmtime.Engine:
+    """Give the engine of the deterministic profile, for rivals that run under the same settings."""
+    return engine_for("deterministic").wasmtime
+
+
+class Stock:
+    """A store with one instance, and the function `f` of it."""
+
+    def __init__(
+        self,
+        engine: wasmtime.Engine,
+        module: wasmtime.Module,
+        imports: Sequence[wasmtime.Func] = (),
+        *,
+        store: wasmtime.Store | None = None,
+        metered: bool = False,
+    ) -> None:
+        self.store = wasmtime.Store(engine) if store is None else store
+        if metered and store is None:
+            self.store.set_fuel(FUEL)
+        self._exports = wasmtime.Instance(self.store, module, list(imports)).exports(self.store)
+        function = self._exports["f"]
+        assert isinstance(function, wasmtime.Func)
+        self.function = function
+
+    def __call__(self, *arguments: Number) -> Number:
+        """Call the function."""
+        result: Number = self.function(self.store, *arguments)
+        return result
+
+    @property
+    def memory(self) -> wasmtime.Memory:
+        """The memory that the instance exports."""
+        memory = self._exports["memory"]
+        assert isinstance(memory, wasmtime.Memory)
+        return memory
