@@ -6,6 +6,7 @@ wasmtime, and a result is only comparable when everybody who names a profile mea
 neither and is stopped by epochs.
 """
 
+import atexit
 import contextlib
 import faulthandler
 import sys
@@ -14,6 +15,7 @@ from importlib import metadata
 from typing import Final
 
 import wasmtime
+from wasmtime._managed import Managed
 
 from ipvm.engine import capi
 from ipvm.engine.ticker import Ticker
@@ -101,6 +103,16 @@ def _config(profile: Profile) -> wasmtime.Config:
     config.wasm_reference_types = True
     config.wasm_tail_call = True
     return config
+
+
+@atexit.register
+def _leave_the_rest_to_the_system() -> None:
+    """Free nothing more: the process ends.
+
+    wasmtime-py frees what is left when the interpreter takes its modules apart, finds its own
+    functions gone, and prints an error for each engine and module.
+    """
+    Managed.__del__ = lambda _managed: None  # type: ignore[method-assign]
 
 
 def _enable_faulthandler() -> None:
