@@ -8,7 +8,7 @@ handle 0 for null. A function that is called by another gets the blocks as they 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from ipvm.errors import GuestError, InvalidArguments, InvalidData, LimitExceeded
+from ipvm.errors import GuestError, InvalidArguments, InvalidData
 from ipvm.host import Kernel, OpenBlock
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value, decode, encode
 from ipvm.limits import BLOCK_BYTES_MAX
@@ -204,8 +204,8 @@ def result_block(signature: Signature, results: Sequence[Result]) -> OpenBlock |
     """Give the result as one block for the function that called.
 
     Raises:
-        GuestError: A block does not hold what its type promises.
-        LimitExceeded: The results are larger than a block together.
+        GuestError: A block does not hold what its type promises, or the results together are
+            larger than a block.
     """
     value = result_value(signature, results)
     if len(results) == 1 and isinstance(results[0], OpenBlock):
@@ -214,5 +214,5 @@ def result_block(signature: Signature, results: Sequence[Result]) -> OpenBlock |
         return None
     data = encode(value, DAG_CBOR)
     if len(data) > BLOCK_BYTES_MAX:
-        raise LimitExceeded("block_bytes", BLOCK_BYTES_MAX, found=len(data))
+        raise GuestError("invalid-result", "the results together are larger than a block")
     return OpenBlock(DAG_CBOR, data)

@@ -93,7 +93,7 @@ class Executor:
         """Run a function for another one; see `ipvm.host.Services.call`."""
         if caller.depth + 1 > CALL_DEPTH_MAX:
             raise LimitExceeded("call_depth", CALL_DEPTH_MAX)
-        loaded = await self._programs.get(cid, caller.entry.program.profile)
+        loaded = await self._programs.get(cid, caller.entry.program.profile, blocks=self._run)
         entry = loaded.entry(function)
         signature = entry.signature
         task = Task(
@@ -138,7 +138,7 @@ class _Services:
     async def call(
         self, cid: Cid, function: str, arguments: list[OpenBlock | None], fuel: int | None
     ) -> CallOutcome:
-        self._run.reads.add(cid)
+        self._run.note_read(cid)
         with self._run.noting():
             return await self._executor.call_by_cid(
                 cid, function, arguments, fuel=fuel, caller=self._task

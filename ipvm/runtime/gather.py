@@ -2,23 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
 from ipvm.errors import IpvmError
-from ipvm.exchange import BlockService
 from ipvm.ipld import Block, BlockNotFound, Cid
 from ipvm.limits import Limits
 from ipvm.linker import Planner
 
-__all__ = ["gather"]
+__all__ = ["BlockGetter", "gather"]
 
 _NO_BLOCKS: Final[Mapping[Cid, Block]] = MappingProxyType({})
 
 
+class BlockGetter(Protocol):
+    """What blocks are fetched from."""
+
+    async def get(self, cid: Cid) -> Block:
+        """Give the verified block; see `ipvm.exchange.BlockService.get`."""
+        ...
+
+
 async def gather(
-    root: Cid, blocks: BlockService, *, limits: Limits, extra: Mapping[Cid, Block] = _NO_BLOCKS
+    root: Cid, blocks: BlockGetter, *, limits: Limits, extra: Mapping[Cid, Block] = _NO_BLOCKS
 ) -> Planner:
     """Feed a planner until nothing is missing but what nobody has.
 
@@ -41,7 +48,7 @@ async def gather(
     return planner
 
 
-async def _fetch(cids: Sequence[Cid], planner: Planner, blocks: BlockService) -> None:
+async def _fetch(cids: Sequence[Cid], planner: Planner, blocks: BlockGetter) -> None:
     queue = iter(cids)
     failures: list[IpvmError] = []
 

@@ -20,7 +20,7 @@ from ipvm.limits import Limits
 from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan
 from ipvm.model import Profile
 from ipvm.runtime.entry import LoadedProgram
-from ipvm.runtime.gather import gather
+from ipvm.runtime.gather import BlockGetter, gather
 from ipvm.wasm import ModuleInfo, prepare
 
 __all__ = ["Programs"]
@@ -62,8 +62,15 @@ class Programs:
             self._programs.move_to_end((root, profile))
         return program
 
-    async def get(self, root: Cid, profile: Profile) -> LoadedProgram:
+    async def get(
+        self, root: Cid, profile: Profile, *, blocks: BlockGetter | None = None
+    ) -> LoadedProgram:
         """Give a program.
+
+        Args:
+            root: Its CID.
+            profile: What to compile it for.
+            blocks: Where its blocks come from, if somebody knows of more than all do.
 
         Raises:
             NotFound, Unavailable, InvalidData, LinkError, LimitExceeded: It cannot be had.
@@ -75,10 +82,10 @@ class Programs:
             program = self.loaded(root, profile)
             if program is not None:
                 return program
-            if load.failure is not None and load.tried != tried:
+            if load.failure is not None and load.tried != tried and blocks is None:
                 raise load.failure
             try:
-                program = await self._make(root, profile)
+                program = await self._make(root, profile, blocks or self._blocks)
             except IpvmError as error:
                 load.failure = error
                 load.tried += 1
@@ -88,8 +95,8 @@ class Programs:
                 self._programs.popitem(last=False)
             return program
 
-    async def _make(self, root: Cid, profile: Profile) -> LoadedProgram:
-        linked = plan(await gather(root, self._blocks, limits=self._limits))
+    async def _make(self, root: Cid, profile: Profile, blocks: BlockGetter) -> LoadedProgram:
+        linked = plan(await gather(root, blocks, limits=self._limits))
         return LoadedProgram(CompiledProgram(linked, await self._compile(linked, profile), profile))
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:

@@ -17,9 +17,7 @@ __all__ = ["LogSink", "Run"]
 LogSink = Callable[[Cid, str], None]
 """Takes what a guest says by `ipvm.log`, with the CID it was linked by; on any thread."""
 
-SHARED_LIMITS: Final = frozenset(
-    {"block_bytes", "call_depth", "memory", "open_blocks", "table_elements"}
-)
+SHARED_LIMITS: Final = frozenset({"call_depth", "memory", "open_blocks", "table_elements"})
 """Limits that every runner has at the same value: meeting one is part of the answer."""
 
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -51,13 +49,19 @@ class Run:
             raise
 
     async def open(self, cid: Cid) -> Block:
-        """Give a block: one that was made during the run, or one from outside, which is noted."""
-        made = self._kept.get(cid.multihash)
-        if made is not None:
-            return Block(cid, made.data)
-        if cid.multihash not in self._stored:
+        """Give a block that a guest asked for."""
+        self.note_read(cid)
+        return await self.get(cid)
+
+    def note_read(self, cid: Cid) -> None:
+        """Note that a guest asked for what is not of its own making."""
+        if cid.multihash not in self._kept and cid.multihash not in self._stored:
             self.reads.add(cid)
-        return await self._blocks.get(cid)
+
+    async def get(self, cid: Cid) -> Block:
+        """Give a block: one that was made during the run, or one from outside."""
+        made = self._kept.get(cid.multihash)
+        return Block(cid, made.data) if made is not None else await self._blocks.get(cid)
 
     async def keep(self, block: Block) -> None:
         """Take a block that a guest made."""
