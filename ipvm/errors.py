@@ -123,6 +123,7 @@ class GuestError(IpvmError):
         detail: The name of the trap, the message of the abort, or what is wrong with the result;
             as the guest gave it, where the message of this exception is escaped.
         frames: The backtrace, innermost first. It is not part of a receipt.
+        fuel_used: Fuel used until then; None after a trap, where the count cannot be relied on.
     """
 
     exit_code = 5
@@ -134,8 +135,10 @@ class GuestError(IpvmError):
         *,
         code: int | None = None,
         frames: tuple[GuestFrame, ...] = (),
+        fuel_used: int | None = None,
     ) -> None:
         self.kind = kind
+        self.fuel_used = fuel_used
         self.code = code
         self.detail = detail
         self.frames = frames

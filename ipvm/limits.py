@@ -59,6 +59,9 @@ STORE_PROCESSES_MAX: Final = 1024
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
 
+CALL_FUEL_KEPT: Final = 64
+"""One part in so many of its fuel stays with a function while another runs that it calls by CID."""
+
 READS_INLINE_MAX: Final = 1000
 """Reads that a receipt lists itself; more stand in a block of their own."""
 

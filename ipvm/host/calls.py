@@ -136,7 +136,11 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
             Parameter("name_len", "i32", "its bytes, up to 1024"),
             Parameter("args", "i32", "address of block handles, u32 each"),
             Parameter("args_len", "i32", "their number, up to 256"),
-            Parameter("fuel", "i64", "fuel that the call may use; 0 for all that is left"),
+            Parameter(
+                "fuel",
+                "i64",
+                "fuel that the call may use; 0, or more than there is, for 63/64 of what is left",
+            ),
         ),
         out="exit u32, code u32, codec u64, id u32, size u32, fuel_used u64",
         errors=(

@@ -28,7 +28,7 @@ from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
 from ipvm.host.services import Services
 from ipvm.ipld import CODECS, IDENTITY, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
-from ipvm.limits import DIGEST_BYTES_MIN
+from ipvm.limits import CALL_FUEL_KEPT, DIGEST_BYTES_MIN
 
 __all__ = ["Syscalls"]
 
@@ -190,11 +190,15 @@ class Syscalls:
         return Cid.read(self._kernel.guest_cid(size))[0]
 
     def _slice(self, asked: int) -> int | None:
-        """Work out the fuel that a call gets: what was asked for, and never more than is left."""
+        """Work out the fuel that a call gets: what was asked for, and never all that is left.
+
+        A part stays with the caller, who may want to go on when the call has used up its own.
+        """
         if not self._store.engine.metered:
             return None
         left = self._store.fuel
-        return min(asked, left) if asked else left
+        most = left - left // CALL_FUEL_KEPT
+        return min(asked, most) if asked else most
 
     def _charge(self, call: HostCall, size: int = 0, *, base: bool = True) -> None:
         self._take((call.fuel if base else 0) + call.fuel_per_byte * size)

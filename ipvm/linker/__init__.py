@@ -9,10 +9,11 @@ from ipvm.linker.conditions import (
 )
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
-from ipvm.linker.program import START_EXPORT, CompiledProgram, LinkedStore
+from ipvm.linker.program import INITIALIZER, START_EXPORT, CompiledProgram, LinkedStore
 from ipvm.linker.resolve import plan, survey
 
 __all__ = [
+    "INITIALIZER",
     "START_EXPORT",
     "CompiledProgram",
     "Export",

@@ -31,10 +31,13 @@ from ipvm.linker.plan import Export, LinkPlan, PlanNode
 from ipvm.model import Profile
 from ipvm.wasm import FuncType
 
-__all__ = ["START_EXPORT", "CompiledProgram", "LinkedStore"]
+__all__ = ["INITIALIZER", "START_EXPORT", "CompiledProgram", "LinkedStore"]
 
 START_EXPORT: Final = "ipvm:start"
 """The name under which a start function is exported after `ipvm.wasm.prepare`."""
+
+INITIALIZER: Final = "_initialize"
+"""The export that a toolchain leaves to be called once before all others."""
 
 _NOTHING: Final = CallShape((), ())
 
@@ -193,7 +196,7 @@ def _initializers(node: PlanNode) -> tuple[bytes, ...]:
     names: list[bytes] = []
     if node.info.start is not None:
         names.append(START_EXPORT.encode())
-    reactor = node.info.export("_initialize")
+    reactor = node.info.export(INITIALIZER)
     if reactor is not None and reactor.type == FuncType(params=(), results=()):
-        names.append(b"_initialize")
+        names.append(INITIALIZER.encode())
     return tuple(names)

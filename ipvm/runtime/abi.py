@@ -12,6 +12,7 @@ from ipvm.errors import GuestError, InvalidArguments, InvalidData
 from ipvm.host import Kernel, OpenBlock
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value, decode, encode
 from ipvm.limits import BLOCK_BYTES_MAX
+from ipvm.linker import INITIALIZER
 from ipvm.model import (
     BLOCK_TYPES,
     Signature,
@@ -53,8 +54,8 @@ def callable_names(info: ModuleInfo, signatures: Mapping[str, Signature]) -> tup
     """
     if signatures:
         return tuple(sorted(signatures))
-    functions = [each for each in info.exports if isinstance(each.type, FuncType)]
-    return tuple(sorted(each.name for each in functions if _is_plain(each.type)))
+    functions = [each.name for each in info.exports if _is_plain(each.type)]
+    return tuple(sorted(name for name in functions if name != INITIALIZER))
 
 
 def _is_plain(type_: object) -> bool:

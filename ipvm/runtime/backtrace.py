@@ -22,19 +22,25 @@ from ipvm.wasm import read_names
 __all__ = ["failure_of"]
 
 
-def failure_of(ended: Trap | EngineFault | GuestError, plan: LinkPlan) -> IpvmError:
+def failure_of(
+    ended: Trap | EngineFault | GuestError, plan: LinkPlan, *, fuel_used: int | None
+) -> IpvmError:
     """Give the condition that the caller meets: an answer of the guest, or a bound of this runner."""
     if isinstance(ended, EngineFault):
         return Refused(f"the engine does not instantiate the program: {ended}")
     if isinstance(ended, GuestError):
         cause = ended.__cause__
         frames = _describe_all(cause.frames, plan) if isinstance(cause, Trap) else ()
-        return GuestError(ended.kind, ended.detail, code=ended.code, frames=frames)
+        return GuestError(
+            ended.kind, ended.detail, code=ended.code, frames=frames, fuel_used=fuel_used
+        )
     if ended.code == STACK_OVERFLOW:
-        return LimitExceeded(STACK_LIMIT, WASM_STACK_BYTES)
+        return LimitExceeded(
+            STACK_LIMIT, WASM_STACK_BYTES, how="the calls of the function nest too deep for it"
+        )
     frames = _describe_all(ended.frames, plan)
     if ended.code == OUT_OF_FUEL:
-        return GuestError("out-of-fuel", "the fuel is used up", frames=frames)
+        return GuestError("out-of-fuel", "the fuel is used up", frames=frames, fuel_used=fuel_used)
     return GuestError("trap", ended.code.replace("-", " "), frames=frames)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from ipvm.engine import EngineFault, Postponed, Trap, attempt, call
+from ipvm.engine import OUT_OF_FUEL, EngineFault, Postponed, Trap, attempt, call
 from ipvm.errors import GuestError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Syscalls
 from ipvm.ipld import Block, Cid
@@ -72,10 +72,11 @@ class Executor:
         try:
             raw = await _enter(task, linked, services, brief=brief)
             results = read_results(entry.signature, linked.kernel, raw)
-            fuel_used = None if task.fuel is None else task.fuel - linked.store.fuel
+            fuel_used = _fuel_used(task, linked)
         except (Trap, EngineFault, GuestError) as ended:
             services.pass_on_logs()
-            raise failure_of(ended, entry.program.plan) from ended
+            fuel_used = _fuel_used(task, linked, ended)
+            raise failure_of(ended, entry.program.plan, fuel_used=fuel_used) from ended
         finally:
             linked.close()
         services.pass_on_logs()
@@ -103,16 +104,17 @@ class Executor:
             memory=caller.memory,
             depth=caller.depth + 1,
         )
+        fuel_used = fuel
         try:
             execution = await self.execute(task)
+            fuel_used = execution.fuel_used
             block = result_block(signature, execution.results)
         except GuestError as error:
+            used = fuel_used if error.fuel_used is None else error.fuel_used
             return CallOutcome(
-                exit=EXIT_NUMBERS[error.kind], code=error.code or 0, fuel_used=fuel or 0
+                exit=EXIT_NUMBERS[error.kind], code=error.code or 0, fuel_used=used or 0
             )
-        return CallOutcome(
-            exit=EXIT_NUMBERS["ok"], result=block, fuel_used=execution.fuel_used or 0
-        )
+        return CallOutcome(exit=EXIT_NUMBERS["ok"], result=block, fuel_used=fuel_used or 0)
 
 
 @final
@@ -172,6 +174,15 @@ async def _enter(
         return await attempt(linked.store, function, task.entry.shape, numbers)
     linked.enter()
     return await call(linked.store, function, task.entry.shape, numbers)
+
+
+def _fuel_used(task: Task, linked: LinkedStore, ended: Exception | None = None) -> int | None:
+    """Give the fuel that was used; None where it is not counted, or the count cannot be relied on."""
+    if task.fuel is None:
+        return None
+    if isinstance(ended, Trap):
+        return task.fuel if ended.code == OUT_OF_FUEL else None
+    return task.fuel - linked.store.fuel
 
 
 def _place(linked: LinkedStore, operand: Operand) -> int | float:

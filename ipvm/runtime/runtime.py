@@ -158,12 +158,16 @@ class Runtime:
     async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
         run = Run(self.blocks, self._on_log)
         task = _task(entry, given, options)
+        fuel_used: int | None = None
         try:
             execution = await Executor(self._programs, run).execute(task)
+            fuel_used = execution.fuel_used
             value = result_value(entry.signature, execution.results)
         except GuestError as error:
-            return _Ended(run, None, error, task.fuel if error.kind == "out-of-fuel" else None)
-        return _Ended(run, value, None, execution.fuel_used)
+            return _Ended(
+                run, None, error, fuel_used if error.fuel_used is None else error.fuel_used
+            )
+        return _Ended(run, value, None, fuel_used)
 
     async def _keep_receipt(self, ended: _Ended, invocation: Block, entry: Entry) -> Receipt:
         reads = tuple(sorted(ended.run.reads, key=bytes))
