@@ -1,7 +1,7 @@
 """What a guest may ask for: the kernel, the host calls, and the host's side of them."""
 
 from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_call
-from ipvm.host.companions import Companions, companion_bytes, companions_for
+from ipvm.host.companions import Companions, companion_bytes, companion_text, companions_for
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Binding, Kernel, OpenBlock
 from ipvm.host.services import EXIT_NUMBERS, CallOutcome, Services
@@ -22,6 +22,7 @@ __all__ = [
     "Services",
     "Syscalls",
     "companion_bytes",
+    "companion_text",
     "companions_for",
     "host_call",
 ]

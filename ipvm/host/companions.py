@@ -14,7 +14,7 @@ from ipvm.host.calls import HOST_CALLS, HostCall
 from ipvm.model import Profile
 from ipvm.wasm import prepare, read_module
 
-__all__ = ["Companions", "companion_bytes", "companions_for", "export_name"]
+__all__ = ["Companions", "companion_bytes", "companion_text", "companions_for", "export_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,14 @@ def companion_bytes(name: str) -> bytes:
 
     Their CIDs stand in the spec, because the fuel of a call counts their instructions too.
     """
+    return text_to_module(companion_text(name))
+
+
+def companion_text(name: str) -> str:
+    """Give a companion as text."""
     if name == "stub":
-        return text_to_module(_stub_text())
-    return text_to_module(resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8"))
+        return _stub_text()
+    return resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
 
 
 def export_name(call: HostCall) -> bytes:
