@@ -17,7 +17,16 @@ from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey, survey
 from ipvm.model import Profile
-from ipvm.registry import CidTarget, Published, parse_target, publish, relink
+from ipvm.registry import (
+    CidTarget,
+    PathTarget,
+    Published,
+    Target,
+    parse_target,
+    preview,
+    publish,
+    relink,
+)
 from ipvm.runtime import CallOptions, LogSink, Program, Runtime, gather
 from ipvm.store import Blockstore, store_path
 
@@ -63,14 +72,16 @@ class Node:
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""
+        parsed = self._parse(target)
+        return parsed.cid if isinstance(parsed, CidTarget) else await self.publish(parsed.path)
+
+    @staticmethod
+    def _parse(target: Cid | str | Path) -> Target:
         if isinstance(target, Cid):
-            return target
+            return CidTarget(cid=target)
         if isinstance(target, Path):
-            return await self.publish(target)
-        parsed = parse_target(target, exists=os.path.exists)
-        if isinstance(parsed, CidTarget):
-            return parsed.cid
-        return await self.publish(parsed.path)
+            return PathTarget(path=str(target))
+        return parse_target(target, exists=os.path.exists)
 
     async def publish(self, path: str | Path) -> Cid:
         """Publish the function of a folder or of a file, and give its CID.
@@ -87,9 +98,14 @@ class Node:
         return await publish(Path(path), self.blocks, limits=self.limits)
 
     async def survey(self, target: Cid | str | Path) -> Survey:
-        """Look at the closure of a target, whether it links or not, without compiling it."""
-        cid = await self.resolve(target)
-        return survey(await gather(cid, self.blocks, limits=self.limits))
+        """Look at the closure of a target, whether it links or not, without compiling it.
+
+        Nothing is stored: a path is only laid out as `publish` would.
+        """
+        parsed = self._parse(target)
+        if isinstance(parsed, PathTarget):
+            return await preview(Path(parsed.path), self.blocks, limits=self.limits)
+        return survey(await gather(parsed.cid, self.blocks, limits=self.limits))
 
     async def relink(
         self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]

@@ -77,7 +77,7 @@ def parse_description(data: bytes, *, file: str) -> Description:
         problem = f"{len(data)} bytes, and at most {limits.DESCRIPTION_BYTES_MAX} are allowed"
         raise InvalidDescription(file, problem)
     try:
-        return convert(_toml(data.decode()), Description, record="")
+        return convert(_filled(_toml(data.decode())), Description, record="")
     except InvalidRecord as error:
         raise InvalidDescription(file, str(error)) from error
     except UnicodeDecodeError as error:
@@ -93,6 +93,16 @@ def _toml(text: str) -> dict[str, object]:
     if _LONG_KEY.search(_ESCAPE.sub("", text)):
         raise ValueError(f"a key has more than {limits.DESCRIPTION_KEY_PARTS_MAX} parts")
     return tomllib.loads(text)
+
+
+def _filled(content: dict[str, object]) -> dict[str, object]:
+    """Let an export without parameters or results say nothing of them."""
+    exports = content.get("exports")
+    for export in exports.values() if isinstance(exports, dict) else ():
+        if isinstance(export, dict):
+            export.setdefault("params", [])
+            export.setdefault("results", [])
+    return content
 
 
 def _code_problem(path: PurePosixPath) -> str:

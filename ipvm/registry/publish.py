@@ -24,7 +24,7 @@ from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, parse_target
 from ipvm.runtime import gather
 from ipvm.wasm import read_module
 
-__all__ = ["ImportCycle", "Published", "publish"]
+__all__ = ["ImportCycle", "Published", "preview", "publish"]
 
 _TEXT_SUFFIX: Final = ".wat"
 
@@ -58,13 +58,30 @@ async def publish(path: Path, blocks: BlockService, *, limits: Limits) -> Publis
         Refused: A file cannot be read, or is too large.
     """
     bench = _Bench(limits)
-    cid = await trio.to_thread.run_sync(bench.publish, path)
-    closure = survey(await gather(cid, blocks, limits=limits, extra=bench.blocks))
-    if closure.problem is not None and not isinstance(closure.problem, NotFound):
-        raise closure.problem
+    closure = await _lay_out(bench, path, blocks)
+    problem = closure.problem
+    if problem is not None and not isinstance(problem, NotFound):
+        for place, cid in bench.published.items():
+            if str(cid) in str(problem):
+                problem.add_note(f"{cid} would be {place}")
+        raise problem
     await blocks.put_many(list(bench.blocks.values()))
-    published = {str(path): cid for path, cid in bench.published.items() if cid != closure.root}
-    return Published(cid=cid, survey=closure, dependencies=published)
+    published = {str(place): cid for place, cid in bench.published.items() if cid != closure.root}
+    return Published(cid=closure.root, survey=closure, dependencies=published)
+
+
+async def preview(path: Path, blocks: BlockService, *, limits: Limits) -> Survey:
+    """Look at the closure of a function on the disk, whether it links or not; nothing is stored.
+
+    Raises:
+        InvalidData, NotFound, Refused: A file is not what it should be, or not there.
+    """
+    return await _lay_out(_Bench(limits), path, blocks)
+
+
+async def _lay_out(bench: "_Bench", path: Path, blocks: BlockService) -> Survey:
+    cid = await trio.to_thread.run_sync(bench.publish, path)
+    return survey(await gather(cid, blocks, limits=bench.limits, extra=bench.blocks))
 
 
 @final

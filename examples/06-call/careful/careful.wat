@@ -2,8 +2,7 @@
 ;;
 ;; The called function runs in a sandbox of its own, with memory of its own and a slice of the
 ;; fuel. However it ends, this function goes on, and gives a word for how that was, the code of an
-;; abort, and the result. A call that fails uses up its whole slice, so who wants to go on keeps
-;; some fuel back.
+;; abort, and the result.
 ;;
 ;; Memory:     0  what ipvm.call answers: 32 bytes
 ;;            64  the CID to call, the longest of which has 160 bytes

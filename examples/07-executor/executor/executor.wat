@@ -23,7 +23,6 @@
   (import "ipvm" "call"
     (func $call (param $out i32) (param $cid i32) (param $name i32) (param $name_length i32)
                 (param $arguments i32) (param $count i32) (param $fuel i64) (result i32)))
-  (import "ipvm" "fuel" (func $fuel (param $out i32) (result i32)))
   (memory (export "memory") 65)  ;; 4 MiB, which is the longest block, and some more
   (data (i32.const 256) "map")
   (data (i32.const 272) "reduce")
@@ -61,16 +60,10 @@
     (i32.store (i32.const 32) (local.get $argument))
     (call $check
       (call $call (i32.const 0) (i32.const 64) (local.get $name) (local.get $name_length)
-                  (i32.const 32) (i32.const 1) (call $slice)))
+                  (i32.const 32) (i32.const 1) (i64.const 0)))
     (if (i32.load (i32.const 0))
       (then (call $refuse (i32.load (i32.const 0)) (i32.const 352) (i32.const 74))))
     (i32.load (i32.const 16)))
-
-  ;; Give the fuel for a call: all but a 64th of what is left. A call that fails uses up its whole
-  ;; slice, and without the rest nobody could say that it failed.
-  (func $slice (result i64)
-    (call $check (call $fuel (i32.const 0)))
-    (i64.sub (i64.load (i32.const 0)) (i64.shr_u (i64.load (i32.const 0)) (i64.const 6))))
 
   ;; Put the result of the last call behind the others; its codec and size stand in the answer.
   (func $append (param $result i32) (local $size i32)
