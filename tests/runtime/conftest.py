@@ -6,7 +6,7 @@ from typing import TypeAlias
 import pytest
 
 import ipvm
-from ipvm.ipld import Cid
+from ipvm.ipld import RAW, Cid
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Profile
 from ipvm.store import Memory
@@ -45,7 +45,7 @@ def escaped(data: bytes) -> str:
 
 @pytest.fixture(scope="session")
 def reading() -> Callable[[Sequence[Cid]], str]:
-    """A guest that opens the first `n` of some blocks, and gives the last error number or 0."""
+    """A guest that opens the first `n` of some blocks, or all, and gives the last error number."""
 
     def reading(cids: Sequence[Cid]) -> str:
         size = len(bytes(cids[0]))
@@ -54,7 +54,8 @@ def reading() -> Callable[[Sequence[Cid]], str]:
           (import "ipld" "block_open" (func $open (param i32 i32) (result i32)))
           (memory (export "memory") 16)
           (data (i32.const 64) "{data}")
-          (func (export "read") (param $n i32) (result i32) (local $error i32) (local $last i32)
+          (func $read (export "read") (param $n i32) (result i32)
+            (local $error i32) (local $last i32)
             (loop $next
               (if (i32.eqz (local.get $n)) (then (return (local.get $last))))
               (local.set $n (i32.sub (local.get $n) (i32.const 1)))
@@ -62,7 +63,8 @@ def reading() -> Callable[[Sequence[Cid]], str]:
                 (i32.add (i32.const 64) (i32.mul (local.get $n) (i32.const {size})))))
               (if (local.get $error) (then (local.set $last (local.get $error))))
               (br $next))
-            (unreachable)))"""
+            (unreachable))
+          (func (export "all") (result i32) (call $read (i32.const {len(cids)}))))"""
 
     return reading
 
@@ -71,32 +73,33 @@ def reading() -> Callable[[Sequence[Cid]], str]:
 def calling() -> Callable[..., str]:
     """A guest that calls a function of another by CID, and gives 1000 * error number + exit."""
 
-    def calling(cid: Cid, name: str, *, fuel: int = 0) -> str:
+    def calling(cid: Cid, name: str, *, fuel: int = 0, end: str = "") -> str:
         return f"""(module
           (import "ipvm" "call"
             (func $call (param i32 i32 i32 i32 i32 i32 i64) (result i32)))
           (memory (export "memory") 1)
           (data (i32.const 64) "{escaped(bytes(cid))}") (data (i32.const 512) "{name}")
-          (func (export "go") (result i32)
-            (i32.add
-              (i32.mul (i32.const 1000)
-                (call $call (i32.const 0) (i32.const 64) (i32.const 512)
-                  (i32.const {len(name)}) (i32.const 0) (i32.const 0) (i64.const {fuel})))
-              (i32.load (i32.const 0)))))"""
+          (func (export "go") (result i32) (local $error i32)
+            (local.set $error
+              (call $call (i32.const 0) (i32.const 64) (i32.const 512)
+                (i32.const {len(name)}) (i32.const 0) (i32.const 0) (i64.const {fuel})))
+            {end}
+            (i32.add (i32.mul (i32.const 1000) (local.get $error)) (i32.load (i32.const 0)))))"""
 
     return calling
 
 
 @pytest.fixture(scope="session")
 def making() -> Callable[..., str]:
-    """A guest that makes a block of bytes, names it, opens it by that name, and then ends."""
+    """A guest that makes a block, names it (at 64), opens it by that name, and gives its size."""
 
-    def making(data: bytes, *, codec: int = 0x55, end: str = "") -> str:
+    def making(data: bytes, *, codec: int = RAW, imports: str = "", end: str = "") -> str:
         return f"""(module
           (import "ipld" "block_create" (func $create (param i32 i64 i32 i32) (result i32)))
           (import "ipld" "block_link"
             (func $link (param i32 i32 i64 i32 i32 i32) (result i32)))
           (import "ipld" "block_open" (func $open (param i32 i32) (result i32)))
+          {imports}
           (memory (export "memory") 2)
           (data (i32.const 1024) "{escaped(data)}")
           (func (export "make") (result i32)
@@ -106,6 +109,6 @@ def making() -> Callable[..., str]:
                 (i32.const 64) (i32.const 160)) (then (unreachable)))
             (if (call $open (i32.const 16) (i32.const 64)) (then (unreachable)))
             {end}
-            (i32.load (i32.const 24))))"""
+            (i32.load (i32.const 28))))"""
 
     return making
