@@ -11,12 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, final
 
+import trio
+
 from ipvm.engine import selftest
 from ipvm.exchange import BlockService, FirstOf, Offline, Source
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey, survey
 from ipvm.model import Profile
+from ipvm.model.wording import printable
 from ipvm.registry import (
     CidTarget,
     PathTarget,
@@ -66,12 +69,14 @@ class Node:
         Raises:
             NotFound, Unavailable, InvalidData, LinkError, Refused: It cannot be had.
         """
+        await trio.lowlevel.checkpoint()
         options = CallOptions(fuel=fuel, memory=memory, profile=profile)
         cid = await self.resolve(target)
         return Program(self._runtime, await self._runtime.load(cid, profile), options)
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""
+        await trio.lowlevel.checkpoint()
         parsed = self._parse(target)
         return parsed.cid if isinstance(parsed, CidTarget) else await self.publish(parsed.path)
 
@@ -102,6 +107,7 @@ class Node:
 
         Nothing is stored: a path is only laid out as `publish` would.
         """
+        await trio.lowlevel.checkpoint()
         parsed = self._parse(target)
         if isinstance(parsed, PathTarget):
             return await preview(Path(parsed.path), self.blocks, limits=self.limits)
@@ -111,6 +117,7 @@ class Node:
         self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]
     ) -> Cid:
         """Give the CID of a manifest like the target's with other links for some imports."""
+        await trio.lowlevel.checkpoint()
         links = {name: await self.resolve(other) for name, other in imports.items()}
         return await relink(await self.resolve(target), links, self.blocks, limits=self.limits)
 
@@ -120,6 +127,7 @@ class Node:
         Raises:
             InvalidData: They are not valid under the codec, or too many for a block.
         """
+        await trio.lowlevel.checkpoint()
         block = Block.of(data, codec=codec)
         block.decode()
         await self.blocks.put(block)
@@ -131,17 +139,24 @@ class Node:
         Raises:
             NotFound, Unavailable: It cannot be had.
         """
-        return (await self.blocks.get(_cid(cid))).data
+        return (await self._block(cid)).data
 
     async def put_value(self, value: Value, *, codec: int = DAG_CBOR) -> Cid:
         """Keep an IPLD value as one block and give its CID."""
+        await trio.lowlevel.checkpoint()
         block = Block.encode(value, codec=codec)
         await self.blocks.put(block)
         return block.cid
 
     async def get_value(self, cid: Cid | str) -> Value:
         """Give the value of a block."""
-        return (await self.blocks.get(_cid(cid))).decode()
+        return (await self._block(cid)).decode()
+
+    async def _block(self, cid: Cid | str) -> Block:
+        if isinstance(cid, str):
+            await trio.lowlevel.checkpoint()
+            cid = Cid.parse(cid.removeprefix("ipfs://"))
+        return await self.blocks.get(cid)
 
 
 @asynccontextmanager
@@ -166,6 +181,7 @@ async def open_node(
         Refused: The installed engine is not the one that this version knows.
         InvalidData, Refused: The store cannot be opened.
     """
+    await trio.lowlevel.checkpoint()
     selftest.require()
     source = Offline() if offline or not sources else FirstOf(sources)
     bounds = Limits() if limits is None else limits
@@ -179,9 +195,5 @@ async def open_node(
         yield Node(store, source, limits=bounds, on_log=sink)
 
 
-def _cid(cid: Cid | str) -> Cid:
-    return cid if isinstance(cid, Cid) else Cid.parse(cid.removeprefix("ipfs://"))
-
-
 def _log(cid: Cid, message: str) -> None:
-    _GUESTS.info("%s: %s", cid, message)
+    _GUESTS.info("%s: %s", cid, printable(message))
