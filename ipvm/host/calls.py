@@ -117,7 +117,6 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         out="u32: bytes of the CID",
         errors=(
             E.ILLEGAL_ARGUMENT,
-            E.LIMIT_EXCEEDED,
             E.INVALID_HANDLE,
             E.ILLEGAL_CID,
             E.BUFFER_TOO_SMALL,
