@@ -4,6 +4,8 @@ Publishing makes blocks and checks that they link; it stores them in one piece a
 but the content of the files goes in, so the same sources give the same CID everywhere.
 """
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +21,11 @@ from ipvm.ipld import Block, Cid
 from ipvm.limits import DESCRIPTION_BYTES_MAX, Limits
 from ipvm.linker import Survey, survey
 from ipvm.model import Manifest
-from ipvm.registry.description import InvalidDescription, parse_description
-from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, parse_target
+from ipvm.model.wording import printable
+from ipvm.registry.description import Description, InvalidDescription, parse_description
+from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, InvalidTarget, parse_target
 from ipvm.runtime import gather
-from ipvm.wasm import read_module
+from ipvm.wasm import InvalidModule, read_module
 
 __all__ = ["ImportCycle", "Published", "preview", "publish"]
 
@@ -85,6 +88,18 @@ async def _lay_out(bench: "_Bench", path: Path, blocks: BlockService) -> Survey:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder whose imports are being published."""
+
+    place: Path
+    path: Path
+    description: Description
+    links: Mapping[str, Cid | Path]
+    waiting: list[Path]
+
+
+@final
 @dataclass(slots=True)
 class _Bench:
     """Where the blocks of one publication are made."""
@@ -92,49 +107,59 @@ class _Bench:
     limits: Limits
     blocks: dict[Cid, Block] = field(default_factory=dict)
     published: dict[Path, Cid] = field(default_factory=dict)
-    _open: list[Path] = field(default_factory=list)
+    _open: list[_Folder] = field(default_factory=list)
 
     def publish(self, path: Path) -> Cid:
         """Make the blocks of a function and of all that it imports from the disk."""
-        place = path.resolve()
-        if place in self.published:
-            return self.published[place]
-        if place in self._open:
-            chain = " → ".join(str(each) for each in [*self._open, place])
-            raise ImportCycle(DESCRIPTION_NAME, f"a function cannot import itself: {chain}")
-        if len(self._open) >= self.limits.folder_depth_max:
-            raise LimitExceeded("folder_depth_max", self.limits.folder_depth_max)
-        self._open.append(place)
-        cid = self._publish_folder(path) if path.is_dir() else self._publish_code(path)
-        self._open.pop()
-        self.published[place] = cid
-        return cid
+        if "\0" in str(path):
+            raise InvalidTarget(f"{_shown(path)}: a path has no NUL")
+        if path.name == DESCRIPTION_NAME:
+            path = path.parent
+        self._visit(path)
+        while self._open:
+            folder = self._open[-1]
+            if folder.waiting:
+                self._visit(folder.waiting.pop())
+            else:
+                self._open.pop()
+                self.published[folder.place] = self._manifest(folder)
+        return self.published[_place(path)]
 
-    def _publish_folder(self, folder: Path) -> Cid:
-        file = folder / DESCRIPTION_NAME
-        description = parse_description(_read(file, DESCRIPTION_BYTES_MAX), file=str(file))
+    def _visit(self, path: Path) -> None:
+        place = _place(path)
+        if place in self.published:
+            return
+        chain = [folder.place for folder in self._open]
+        if place in chain:
+            names = " → ".join(_shown(each) for each in [*chain, place])
+            raise ImportCycle(DESCRIPTION_NAME, f"a function cannot import itself: {names}")
+        if not _is_folder(path):
+            self.published[place] = self._code(path)
+        elif len(chain) < self.limits.folder_depth_max:
+            self._open.append(_folder(path, place))
+        else:
+            raise _limit_exceeded("folder_depth_max", self.limits.folder_depth_max, path)
+
+    def _manifest(self, folder: _Folder) -> Cid:
         imports = {
-            name: self._publish_import(folder, target)
-            for name, target in description.imports.items()
+            name: link if isinstance(link, Cid) else self.published[_place(link)]
+            for name, link in folder.links.items()
         }
         manifest = Manifest(
-            code=self._publish_code(folder / description.code),
+            code=self._code(folder.path / folder.description.code),
             imports=imports,
-            exports=description.exports,
+            exports=folder.description.exports,
         )
         return self._keep(manifest.to_block())
 
-    def _publish_import(self, folder: Path, text: str) -> Cid:
-        target = parse_target(text, exists=lambda name: (folder / name).exists())
-        if isinstance(target, CidTarget):
-            return target.cid
-        return self.publish(folder / target.path)
-
-    def _publish_code(self, file: Path) -> Cid:
-        data = _read(file, self.limits.module_bytes_max)
+    def _code(self, file: Path) -> Cid:
+        data = _read(file, "module_bytes_max", self.limits.module_bytes_max)
         if file.suffix == _TEXT_SUFFIX:
             data = _assemble(data, file)
-        read_module(data, limits=self.limits)
+        try:
+            read_module(data, limits=self.limits)
+        except InvalidModule as error:
+            raise InvalidModule(f"{_shown(file)}: {error}") from error
         cid, blocks = file_blocks(data)
         for block in blocks:
             self._keep(block)
@@ -145,21 +170,60 @@ class _Bench:
         return block.cid
 
 
+def _folder(path: Path, place: Path) -> _Folder:
+    file = path / DESCRIPTION_NAME
+    data = _read(file, "description_bytes", DESCRIPTION_BYTES_MAX)
+    description = parse_description(data, file=_shown(file))
+    links: dict[str, Cid | Path] = {}
+    for name, text in description.imports.items():
+        target = parse_target(text, exists=lambda relative: os.path.exists(path / relative))  # noqa: PTH110 - Path.exists raises for names that are too long
+        links[name] = target.cid if isinstance(target, CidTarget) else path / target.path
+    waiting = [link for link in links.values() if isinstance(link, Path)]
+    return _Folder(place, path, description, links, waiting[::-1])
+
+
+def _place(path: Path) -> Path:
+    """Give the one path of what may be reached by many."""
+    return Path(os.path.realpath(path))  # `Path.resolve` raises where symbolic links form a loop
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for names that are too long
+
+
 def _assemble(data: bytes, file: Path) -> bytes:
     try:
         return text_to_module(data.decode())
     except (InvalidText, UnicodeDecodeError) as error:
-        raise InvalidText(f"{file}: {error}") from error
+        raise InvalidText(f"{_shown(file)}: {error}") from error
 
 
-def _read(file: Path, bytes_max: int) -> bytes:
+def _read(file: Path, limit: str, bytes_max: int) -> bytes:
     try:
-        with file.open("rb") as stream:
+        # Opening a pipe would wait for somebody who writes into it.
+        with open(file, "rb", opener=_without_waiting) as stream:  # noqa: PTH123 - for the opener
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise Refused(f"{_shown(file)} is no file")
             data = stream.read(bytes_max + 1)
-    except FileNotFoundError:
-        raise NotFound(f"{file} is not there") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"{_shown(file)} is not there") from None
     except OSError as error:
-        raise Refused(f"{file} cannot be read: {error.strerror}") from error
+        raise Refused(f"{_shown(file)} cannot be read: {error.strerror}") from error
     if len(data) > bytes_max:
-        raise LimitExceeded("file_bytes", bytes_max, how=f"{file} is longer")
+        raise _limit_exceeded(limit, bytes_max, file)
     return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _limit_exceeded(limit: str, maximum: int, path: Path) -> LimitExceeded:
+    how = f"{_shown(path)} is beyond it"
+    if limit.endswith("_max"):
+        how += f"; raise it with --limit {limit}=VALUE or ipvm.open(limits=...)"
+    return LimitExceeded(limit, maximum, how=how)
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
