@@ -24,8 +24,8 @@ __all__ = [
     "text_to_module",
 ]
 
-
 _MAGIC: Final = b"\0asm"
+_LINE_SHOWN_MAX: Final = 200
 
 
 class NotCompiled(InvalidData):
@@ -76,7 +76,12 @@ def text_to_module(text: str) -> bytes:
     except UnicodeEncodeError as error:
         raise InvalidText("the text is not Unicode: it holds half a surrogate pair") from error
     except wasmtime.WasmtimeError as error:
-        raise InvalidText(str(error).strip()) from error
+        raise InvalidText(_shortened(str(error).strip())) from error
+
+
+def _shortened(message: str) -> str:
+    """Cut the line of the text that wasmtime shows, which may be all of it."""
+    return "\n".join(line[:_LINE_SHOWN_MAX] for line in message.splitlines())
 
 
 def _first_sentence(message: str) -> str:
