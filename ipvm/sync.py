@@ -7,28 +7,36 @@ with ipvm.sync.open() as rt:
 ```
 
 A thread runs trio behind each open node, and every method waits for it. Interrupting the program
-ends the call that it waits for. A node may be used by several threads.
+ends the call that it waits for. A node may be used by several threads, but not inside trio, which
+would stand still meanwhile.
 """
 
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, final
+from typing import Final, TypeVar, final
 
 import trio
 
+from ipvm.errors import Refused
 from ipvm.exchange import Source
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
+from ipvm.linker import Survey
 from ipvm.model import Profile, Signature
 from ipvm.node import Node, open_node
-from ipvm.runtime import Function, LogSink, Program, Receipt
+from ipvm.registry import Published
+from ipvm.runtime import Function, LogSink, Measured, Program, Receipt
 from ipvm.store import Blockstore
 
 __all__ = ["SyncFunction", "SyncNode", "SyncProgram", "open"]
 
 _T = TypeVar("_T")
+
+
+_CLOSED: Final = "the node is closed"
 
 
 @final
@@ -39,7 +47,12 @@ class _Loop:
         self._token = token
 
     def wait(self, action: Callable[[], Awaitable[_T]]) -> _T:
-        """Run an async function in the thread of trio, and wait for it."""
+        """Run an async function in the thread of trio, and wait for it.
+
+        Raises:
+            Refused: This is inside trio, or the node is closed.
+        """
+        _require_outside_trio()
         scope = trio.CancelScope()
 
         async def run() -> _T:
@@ -52,6 +65,14 @@ class _Loop:
         except KeyboardInterrupt:
             self._token.run_sync_soon(scope.cancel)
             raise
+        except (trio.RunFinishedError, trio.Cancelled):
+            raise Refused(_CLOSED) from None
+
+
+def _require_outside_trio() -> None:
+    if trio.lowlevel.in_trio_run():
+        how = "use ipvm.open() with await, or call this with trio.to_thread.run_sync"
+        raise Refused(f"ipvm.sync waits, and trio would stand still here: {how}")
 
 
 @final
@@ -70,6 +91,10 @@ class SyncFunction:
     def __call__(self, *arguments: object) -> Value:
         """Call the function and give its result."""
         return self._loop.wait(lambda: self._function(*arguments))
+
+    def measured(self, *arguments: object) -> Measured:
+        """Call the function, and give its result with the fuel that it used."""
+        return self._loop.wait(lambda: self._function.measured(*arguments))
 
     def receipt(self, *arguments: object) -> Receipt:
         """Call the function and give the receipt."""
@@ -90,6 +115,7 @@ class SyncProgram:
         self._loop = loop
         self._program = program
         self.cid = program.cid
+        self.options = program.options
         self.functions = program.functions
 
     def using(self, *, fuel: int | None = None, memory: int | None = None) -> "SyncProgram":
@@ -140,9 +166,21 @@ class SyncNode:
         )
         return SyncProgram(self._loop, program)
 
+    def resolve(self, target: Cid | str | Path) -> Cid:
+        """Give the CID that a target means; a path is published."""
+        return self._loop.wait(lambda: self._node.resolve(target))
+
     def publish(self, path: str | Path) -> Cid:
         """Publish the function of a folder or of a file, and give its CID."""
         return self._loop.wait(lambda: self._node.publish(path))
+
+    def publication(self, path: str | Path) -> Published:
+        """Publish like `publish`, and tell what was published."""
+        return self._loop.wait(lambda: self._node.publication(path))
+
+    def survey(self, target: Cid | str | Path) -> Survey:
+        """Look at the closure of a target, whether it links or not, without compiling it."""
+        return self._loop.wait(lambda: self._node.survey(target))
 
     def relink(self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]) -> Cid:
         """Give the CID of a manifest like the target's with other links for some imports."""
@@ -175,7 +213,8 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
     on_log: LogSink | None = None,
 ) -> Iterator[SyncNode]:
     """Open a node in a thread of its own; see `ipvm.open`."""
-    started: _Handover = _Handover()
+    _require_outside_trio()
+    started = _Handover()
 
     async def serve() -> None:
         async with open_node(
@@ -187,12 +226,13 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
 
     thread = threading.Thread(target=started.run, args=(serve,), name="ipvm", daemon=True)
     thread.start()
-    node, token, stop = started.take()
     try:
+        node, token = started.take()
         yield SyncNode(_Loop(token), node)
     finally:
-        token.run_sync_soon(stop.set)
+        started.stop()
         thread.join()
+    started.check()
 
 
 @final
@@ -200,9 +240,11 @@ class _Handover:
     """Hands what a thread has opened, or its failure, to the one that waits for it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._ready = threading.Event()
         self._given: tuple[Node, trio.lowlevel.TrioToken, trio.Event] | None = None
         self._failure: BaseException | None = None
+        self._stopped = False
 
     def run(self, serve: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -213,12 +255,28 @@ class _Handover:
             self._ready.set()
 
     def give(self, node: Node, token: trio.lowlevel.TrioToken, stop: trio.Event) -> None:
-        self._given = (node, token, stop)
+        with self._lock:
+            self._given = (node, token, stop)
+            if self._stopped:
+                stop.set()
         self._ready.set()
 
-    def take(self) -> tuple[Node, trio.lowlevel.TrioToken, trio.Event]:
+    def take(self) -> tuple[Node, trio.lowlevel.TrioToken]:
         self._ready.wait()
-        if self._given is None:
-            assert self._failure is not None
+        self.check()
+        assert self._given is not None
+        return self._given[:2]
+
+    def check(self) -> None:
+        """Raise what ended the thread, if something did."""
+        if self._failure is not None:
             raise self._failure
-        return self._given
+
+    def stop(self) -> None:
+        """Let the thread end, whether it has opened something yet or not."""
+        with self._lock:
+            self._stopped = True
+            if self._given is not None:
+                _, token, stop = self._given
+                with contextlib.suppress(trio.RunFinishedError):
+                    token.run_sync_soon(stop.set)
