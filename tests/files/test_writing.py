@@ -1,0 +1,156 @@
+"""A file is cut as `ipfs add` cuts it, so that its CID is the one that everybody gives it."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from ipvm.files import CHUNK_BYTES, file_blocks, unixfs
+from ipvm.ipld import DAG_PB, RAW, Cid
+
+Gathered = Callable[..., bytes]
+
+BLOCK_BYTES, TOGETHER, MASK = 64, 16_384, 0xFFFFFFFF
+
+
+def chacha20(seed: str, size: int) -> bytes:
+    """The keystream of ChaCha20 with the hash of the seed as its key, and zeros as its nonce."""
+    key = struct.unpack("<8I", hashlib.sha256(seed.encode()).digest())
+    starts = range(0, -(-size // BLOCK_BYTES), TOGETHER)
+    return b"".join(keystream(key, start) for start in starts)[:size]
+
+
+def keystream(key: tuple[int, ...], first: int) -> bytes:
+    """Many blocks of the keystream at once.
+
+    One integer holds a word of the state of each block, 64 bits apart.
+    """
+    ones = int.from_bytes(b"\1\0\0\0\0\0\0\0" * TOGETHER, "little")
+    mask = ones * MASK
+    counters = struct.pack(f"<{TOGETHER}Q", *range(first, first + TOGETHER))
+    constants = struct.unpack("<4I", b"expand 32-byte k")
+    start = [ones * word for word in (*constants, *key, 0, 0, 0, 0)]
+    start[12] = int.from_bytes(counters, "little")
+    words = list(start)
+
+    def mix(a: int, b: int, c: int, d: int) -> None:
+        for into, by, turned, bits in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            words[into] = (words[into] + words[by]) & mask
+            crossed = words[turned] ^ words[into]
+            words[turned] = (crossed << bits & mask) | (crossed >> (32 - bits) & mask)
+
+    for _ in range(10):
+        for column in range(4):
+            mix(column, column + 4, column + 8, column + 12)
+        for row in range(4):
+            mix(row, (row + 1) % 4 + 4, (row + 2) % 4 + 8, (row + 3) % 4 + 12)
+    stream = bytearray(TOGETHER * BLOCK_BYTES)
+    for index, (word, before) in enumerate(zip(words, start, strict=True)):
+        lanes = (word + before & mask).to_bytes(8 * TOGETHER, "little")
+        for byte in range(4):
+            stream[index * 4 + byte :: BLOCK_BYTES] = lanes[byte::8]
+    return bytes(stream)
+
+
+def input_of(vector: dict[str, Any]) -> bytes:
+    return (
+        vector["text"].encode()
+        if vector["gen"] == "text"
+        else chacha20(vector["seed"], vector["size"])
+    )
+
+
+def test_the_cids_are_those_of_other_implementations(vectors: Path) -> None:
+    found = json.loads((vectors / "unixfs" / "vectors.json").read_text())["vectors"]
+    plain = [
+        vector
+        for vector in found
+        if vector["p"] == "unixfs-v1-2025"
+        and vector["gen"] in {"text", "chacha"}
+        and not vector.get("slow")
+    ]
+    assert len(plain) == 3
+    for vector in plain:
+        assert str(file_blocks(input_of(vector))[0]) == vector["cid"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_cids_of_large_files_are_those_of_other_implementations(
+    vectors: Path, index: int
+) -> None:
+    found = json.loads((vectors / "unixfs" / "vectors.json").read_text())["vectors"]
+    large = [each for each in found if each["p"] == "unixfs-v1-2025" and each.get("slow")]
+    assert str(file_blocks(input_of(large[index]))[0]) == large[index]["cid"]
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks"),
+    [
+        (0, 1),
+        (1, 1),
+        (CHUNK_BYTES - 1, 1),
+        (CHUNK_BYTES, 1),
+        (CHUNK_BYTES + 1, 3),
+        (2 * CHUNK_BYTES - 1, 3),
+        (2 * CHUNK_BYTES, 3),
+        (2 * CHUNK_BYTES + 1, 4),
+    ],
+)
+def test_a_file_is_read_back_as_it_was_cut(gathered: Gathered, size: int, blocks: int) -> None:
+    data = chacha20(str(size), size)
+    root, made = file_blocks(data)
+    assert len(made) == blocks
+    assert made[-1].cid == root
+    assert root.codec == (RAW if blocks == 1 else DAG_PB)
+    assert gathered(root, made) == data
+
+
+def test_a_small_file_is_one_raw_block() -> None:
+    assert file_blocks(b"hello world")[0] == Cid.of(b"hello world")
+    assert file_blocks(b"")[0] == Cid.of(b"")
+
+
+def test_equal_chunks_are_one_block(gathered: Gathered) -> None:
+    root, made = file_blocks(bytes(5 * CHUNK_BYTES))
+    assert len({block.cid for block in made}) == 2
+    assert gathered(root, made) == bytes(5 * CHUNK_BYTES)
+
+
+def test_a_tree_is_as_deep_as_it_must_be(
+    monkeypatch: pytest.MonkeyPatch, gathered: Gathered
+) -> None:
+    """Chunks of four bytes and three links a node show what takes gigabytes otherwise."""
+    monkeypatch.setattr(unixfs, "CHUNK_BYTES", 4)
+    monkeypatch.setattr(unixfs, "LINKS_MAX", 3)
+    for chunks, nodes in ((1, 0), (2, 1), (3, 1), (4, 3), (9, 4), (10, 7), (27, 13), (28, 17)):
+        data = bytes(range(4 * chunks))
+        root, made = file_blocks(data)
+        assert len(made) == chunks + nodes
+        assert gathered(root, made) == data
+
+    @given(st.binary(max_size=300))
+    def check(data: bytes) -> None:
+        root, made = file_blocks(data)
+        assert gathered(root, made) == data
+
+    check()
+
+
+def test_the_sizes_in_a_tree_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unixfs, "CHUNK_BYTES", 4)
+    monkeypatch.setattr(unixfs, "LINKS_MAX", 3)
+    _, made = file_blocks(bytes(range(50)))
+    below: dict[Cid, int] = {}
+    for block in made:
+        node: Any = block.decode() if block.cid.codec == DAG_PB else {"Links": []}
+        for link in node["Links"]:
+            assert link["Tsize"] == below[link["Hash"]]
+        below[block.cid] = len(block.data) + sum(link["Tsize"] for link in node["Links"])
+    assert below[made[-1].cid] == sum(len(block.data) for block in made)
