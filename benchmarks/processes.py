@@ -25,7 +25,7 @@ async def process(effort: Effort) -> Sequence[Line]:
         store = Path(folder) / "store"
         async with ipvm.open(store=store) as node:
             cid = await node.put(text_to_module(guest("add")))
-        environment = {**os.environ, "IPVM_STORE": str(store)}
+        environment = _environment(folder) | {"IPVM_STORE": str(store)}
         call = [sys.executable, "-m", "ipvm", "call", str(cid), "f", "1", "2"]
         load = [sys.executable, "-c", "import wasmtime, trio"]
         if await _run(call, environment) != b"3\n":
@@ -40,6 +40,12 @@ async def process(effort: Effort) -> Sequence[Line]:
                 await _run(load, environment)
 
         return [await beside(ours, rival, effort, bar=1.6)]
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """Let both sides find their modules compiled, as installed ones are, whatever is set here."""
+    kept = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": folder}
 
 
 async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bytes:

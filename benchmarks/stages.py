@@ -2,7 +2,8 @@
 
 The functions that make up a call are replaced, for the while, by ones that run them under a
 stopwatch. A stage that is entered within another one stops the clock of that one, so the stages add
-up to the call, and to the half microsecond or so that the stopwatch takes each time.
+up to the call. What the stopwatch itself takes is told by the same calls without it, and is taken
+off each stage by the number of times that its clock was started or stopped.
 """
 
 import time
@@ -57,6 +58,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._touches: defaultdict[str, int] = defaultdict(int)
         self._entered: list[str] = [_REST]
         self._since = time.perf_counter()
 
@@ -74,6 +76,11 @@ class Stopwatch:
             self._stop()
             for home, attribute, function in found:
                 setattr(home, attribute, function)
+
+    def within(self, whole: float) -> dict[str, float]:
+        """Give the seconds of each stage such that they add up to what was measured without."""
+        own = (sum(self.seconds.values()) - whole) / sum(self._touches.values())
+        return {name: each - own * self._touches[name] for name, each in self.seconds.items()}
 
     def _timed(self, name: str, function: Callable[_P, _T]) -> Callable[_P, _T]:
         def run(*arguments: _P.args, **options: _P.kwargs) -> _T:
@@ -108,6 +115,7 @@ class Stopwatch:
     def _stop(self) -> None:
         now = time.perf_counter()
         self.seconds[self._entered[-1]] += now - self._since
+        self._touches[self._entered[-1]] += 1
         self._since = now
 
 
@@ -143,12 +151,13 @@ async def _stages(side: Side, effort: Effort) -> list[Line]:
         stopwatch = Stopwatch()
         with stopwatch.watching():
             await side(times)
-        rounds.append({name: each / times for name, each in stopwatch.seconds.items()})
+        within = stopwatch.within(whole[-1] * times)
+        rounds.append({name: each / times for name, each in within.items()})
     names = [
         name for name in (*dict.fromkeys(n for n, _, _ in _STAGES), _REST) if name in rounds[0]
     ]
     return [
-        Line(part="whole, unwatched", ours=median(whole)),
+        Line(part="whole", ours=median(whole)),
         *(Line(part=name, ours=median(each[name] for each in rounds)) for name in names),
     ]
 
