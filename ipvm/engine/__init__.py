@@ -13,6 +13,7 @@ from ipvm.engine.module import (
     compile_module,
     compile_now,
     text_to_module,
+    validate,
 )
 from ipvm.engine.profile import (
     PROFILES,
@@ -59,6 +60,7 @@ __all__ = [
     "instantiate",
     "selftest",
     "text_to_module",
+    "validate",
     "wasmtime_version",
     "worker_limiter",
 ]

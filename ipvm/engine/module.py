@@ -22,6 +22,7 @@ __all__ = [
     "compile_module",
     "compile_now",
     "text_to_module",
+    "validate",
 ]
 
 _MAGIC: Final = b"\0asm"
@@ -56,6 +57,18 @@ def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
         raise NotCompiled("the engine refuses the module: it does not begin as WebAssembly does")
     try:
         return CompiledModule(wasmtime.Module(engine.wasmtime, data))
+    except wasmtime.WasmtimeError as error:
+        raise NotCompiled(_first_sentence(str(error))) from error
+
+
+def validate(engine: "Engine", data: bytes) -> None:
+    """Find out whether the engine would compile a core module, in a fraction of the time.
+
+    Raises:
+        NotCompiled: It would refuse it; the message is the engine's.
+    """
+    try:
+        wasmtime.Module.validate(engine.wasmtime, data)
     except wasmtime.WasmtimeError as error:
         raise NotCompiled(_first_sentence(str(error))) from error
 

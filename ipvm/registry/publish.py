@@ -13,7 +13,7 @@ from typing import Final, final
 
 import trio
 
-from ipvm.engine import InvalidText, text_to_module
+from ipvm.engine import InvalidText, NotCompiled, engine_for, text_to_module, validate
 from ipvm.errors import LimitExceeded, NotFound, Refused
 from ipvm.exchange import BlockService
 from ipvm.files import file_blocks
@@ -158,8 +158,9 @@ class _Bench:
             data = _assemble(data, file)
         try:
             read_module(data, limits=self.limits)
-        except InvalidModule as error:
-            raise InvalidModule(f"{_shown(file)}: {error}") from error
+            validate(engine_for("deterministic"), data)
+        except (InvalidModule, NotCompiled) as error:
+            raise type(error)(f"{_shown(file)}: {error}") from error
         cid, blocks = file_blocks(data)
         for block in blocks:
             self._keep(block)
@@ -201,7 +202,7 @@ def _assemble(data: bytes, file: Path) -> bytes:
 def _read(file: Path, limit: str, bytes_max: int) -> bytes:
     try:
         # Opening a pipe would wait for somebody who writes into it.
-        with open(file, "rb", opener=_without_waiting) as stream:  # noqa: PTH123 - for the opener
+        with open(file, "rb", opener=_without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise Refused(f"{_shown(file)} is no file")
             data = stream.read(bytes_max + 1)
