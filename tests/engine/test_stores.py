@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import gc
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -248,3 +250,32 @@ async def test_a_module_that_does_not_fit_is_refused_before_and_after_guest_code
 def test_a_store_of_one_profile_is_not_given_a_module_of_another() -> None:
     assert engine_for("deterministic") is not engine_for("fast")
     assert engine_for("fast") is engine_for("fast")
+
+
+MANY_MODULES = """
+import resource, sys
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64 if sys.argv[1] == "hard" else hard))
+from ipvm.engine import EngineFault, Store, compile_now, engine_for, text_to_module
+
+engine = engine_for("deterministic")
+texts = [f'(module (memory 1) (data (i32.const 0) "{number}"))' for number in range(100)]
+modules = [compile_now(engine, text_to_module(text)) for text in texts]
+try:
+    for module in modules:
+        store = Store(engine)
+        store.instantiate(module, 0, 0)
+        store.close()
+    print("all")
+except EngineFault:
+    print("some")
+"""
+
+
+@pytest.mark.parametrize(("limit", "instantiated"), [("soft", "all\n"), ("hard", "some\n")])
+def test_modules_with_data_are_not_bounded_by_the_files_that_a_process_opens_usually(
+    limit: str, instantiated: str
+) -> None:
+    command = [sys.executable, "-c", MANY_MODULES, limit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, instantiated), done.stderr
