@@ -1,5 +1,6 @@
-"""Write those parts of the chapters that the code or a vector knows better: `python spec/generate.py`.
+"""Write those parts of the documents that the code or a vector knows better.
 
+Run it as `python spec/generate.py`; it looks through the chapters of the spec, and through `docs/`.
 Two marks say where. What follows `<!-- vector: FILE KEY/KEY -->` is a fenced block with that part of
 a file of `vectors/`, or all of it. What stands between `<!-- generated: NAME -->` and `<!-- end -->`
 is a table of the host calls, or the like. With `--check` nothing is written, and the exit code says
@@ -7,11 +8,11 @@ whether something would be.
 """
 
 import ast
-import itertools
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from ipvm.ipld import Cid
 from ipvm.runtime import kernel_cid
 
 SPEC: Final = Path(__file__).parent
+DOCS: Final = SPEC.parent / "docs"
 LINE_LETTERS: Final = 96
 
 _VECTOR: Final = re.compile(
@@ -125,24 +127,32 @@ def kernel() -> str:
 
 def bounds() -> str:
     """Give the bounds that all runtimes share, with what `ipvm.limits` says about each."""
-    body = ast.parse(Path(limits.__file__).read_text()).body
-    told = {
-        node.target.id: text.value.value
-        for node, text in itertools.pairwise(body)
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-    }
-    rows = ([f"`{name}`", _grouped(name), _line(told[name])] for name in _SHARED_BOUNDS)
+    told = _told(ast.parse(Path(limits.__file__).read_text()))
+    rows = ([f"`{name}`", _grouped(getattr(limits, name)), told[name]] for name in _SHARED_BOUNDS)
     return table("name|value|what it bounds", rows)
 
 
-def _grouped(name: str) -> str:
-    value: int = getattr(limits, name)
+def machine_bounds() -> str:
+    """Give the bounds that protect one machine."""
+    tree = ast.parse(Path(limits.__file__).read_text())
+    told = _told(next(node for node in tree.body if isinstance(node, ast.ClassDef)))
+    fields = ((name, getattr(limits.Limits(), name)) for name in told)
+    rows = ([f"`{name}`", _grouped(value), told[name]] for name, value in fields)
+    return table("field of `Limits`|default|what it bounds", rows)
+
+
+def _told(scope: ast.Module | ast.ClassDef) -> dict[str, str]:
+    """Give the text behind each constant or field."""
+    return {
+        node.target.id: " ".join(str(text.value.value).split())
+        for node, text in pairwise(scope.body)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+    }
+
+
+def _grouped(value: int) -> str:
     return f"{value:,}".replace(",", " ")
-
-
-def _line(text: object) -> str:
-    return " ".join(str(text).split())
 
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
@@ -151,20 +161,20 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "exits": exits,
     "host-calls": host_calls,
     "kernel": kernel,
+    "limits": machine_bounds,
 }
 
 
 def filled(chapter: str) -> str:
-    """Give a chapter with its parts as they should be."""
+    """Give a document with its parts as they should be."""
     chapter = _VECTOR.sub(lambda mark: mark[1] + part(mark[2], mark[3]), chapter)
     return _GENERATED.sub(lambda mark: mark[1] + GENERATORS[mark[2]]() + mark[3], chapter)
 
 
 def main(arguments: list[str]) -> int:
-    """Write the chapters, or tell which are stale."""
-    stale = [
-        path for path in sorted(SPEC.glob("*.md")) if filled(path.read_text()) != path.read_text()
-    ]
+    """Write the documents, or tell which are stale."""
+    documents = [path for folder in (SPEC, DOCS) for path in sorted(folder.glob("*.md"))]
+    stale = [path for path in documents if filled(path.read_text()) != path.read_text()]
     for path in stale:
         if "--check" in arguments:
             print(f"{path.name} is stale; run: python spec/generate.py")
