@@ -10,6 +10,7 @@ Between two slices the call looks for cancellation. Dropping the future unwinds 
 import ctypes
 import os
 import struct
+import time
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -29,6 +30,9 @@ FIRST_SLICES: Final = 1
 """Slices that a guest may use on the trio thread before it counts as CPU-bound: a millisecond."""
 WORKER_SLICES: Final = 10
 """Slices between two looks for cancellation on a worker thread: about ten milliseconds."""
+WELCOME_SECONDS: Final = 0.02
+"""Time that a guest may hold up the trio thread. No slice takes that long, but within one a guest may
+fill a gigabyte by one instruction; one that does is kept away for the rest of its call."""
 
 _FORMATS: Final = {"i32": "i20x", "i64": "q16x", "f32": "f20x", "f64": "d16x"}
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
@@ -100,17 +104,23 @@ async def call(
 async def _drive(store: "Store", future: int) -> None:
     """Poll until the guest is done, answering what it waits for."""
     poll: Callable[[Store, int], Awaitable[bool]] = _poll_here
+    welcome = True
+    started = time.perf_counter()
     while not await poll(store, future):
+        if poll is _poll_here:
+            welcome = time.perf_counter() - started < WELCOME_SECONDS
         pending = store.pending
         if pending is None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await _answer(store, pending)
+        if pending is None or not welcome:
             store.use_slices(WORKER_SLICES)
             poll = _poll_on_worker
-            await trio.lowlevel.checkpoint()
-            continue
-        await _answer(store, pending)
-        if poll is _poll_on_worker:
+        elif poll is _poll_on_worker:
             store.use_slices(FIRST_SLICES)
             poll = _poll_here
+        started = time.perf_counter()
 
 
 async def _answer(store: "Store", pending: "PendingCall") -> None:
