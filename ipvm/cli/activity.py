@@ -1,0 +1,56 @@
+"""Tell a person who waits that something is going on.
+
+Nothing is shown, and rich is not imported, unless it takes longer than a moment and standard error
+is a terminal. What the functions log meanwhile appears above the line.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, final
+
+import trio
+
+__all__ = ["Activity", "activity"]
+
+_DELAY_SECONDS: Final = 1.0
+_REFRESH_SECONDS: Final = 0.1
+
+
+@final
+class Activity:
+    """What is going on.
+
+    Attributes:
+        text: What to show; change it at will.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+@asynccontextmanager
+async def activity(text: str, *, shown: bool) -> AsyncIterator[Activity]:
+    """Show what is going on, as long as the context lasts.
+
+    Args:
+        text: What it is.
+        shown: Whether anybody watches.
+    """
+    going_on = Activity(text)
+    if not shown:
+        yield going_on
+        return
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_show, going_on)
+        yield going_on
+        nursery.cancel_scope.cancel()
+
+
+async def _show(going_on: Activity) -> None:
+    await trio.sleep(_DELAY_SECONDS)
+    from rich.console import Console  # noqa: PLC0415 - 60 ms that few calls last long enough for
+
+    with Console(stderr=True).status(going_on.text) as status:
+        while True:
+            await trio.sleep(_REFRESH_SECONDS)
+            status.update(going_on.text)

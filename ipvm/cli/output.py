@@ -1,0 +1,79 @@
+"""Write the payload of a command to standard output, and what else it has to say beside it."""
+
+import sys
+from collections.abc import Mapping
+from typing import final
+
+import click
+
+from ipvm.cli.failures import OutputFailed
+from ipvm.cli.options import Settings
+from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped, short
+from ipvm.ipld import DAG_JSON, Cid, Value, encode
+
+__all__ = ["Output"]
+
+
+@final
+class Output:
+    """Where a command writes.
+
+    Attributes:
+        as_json: One JSON object is the payload, and what is said beside it is JSON too.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.as_json = settings.as_json
+        self._quiet = settings.quiet
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether somebody watches who wants to know how far it is."""
+        return is_terminal(sys.stderr) and not self._quiet and not self.as_json
+
+    def payload(self, data: bytes) -> None:
+        """Write bytes to standard output as they are.
+
+        Raises:
+            OutputFailed: They cannot be written.
+        """
+        try:
+            click.echo(data, nl=False)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputFailed(f"standard output cannot be written: {error.strerror}") from error
+
+    def text(self, text: str, end: str = "\n") -> None:
+        """Write text to standard output; on a terminal, escaped where it does not print."""
+        shown = escaped(text) if is_terminal(sys.stdout) else text
+        self.payload((shown + end).encode())
+
+    def value(self, value: Value) -> None:
+        """Write a value to standard output as one line of DAG-JSON.
+
+        Raises:
+            InvalidEncoding: DAG-JSON cannot say it.
+        """
+        text = encode(value, DAG_JSON).decode()
+        self.payload(((json_escaped(text) if is_terminal(sys.stdout) else text) + "\n").encode())
+
+    def record(self, kind: str, fields: Mapping[str, Value]) -> None:
+        """Write the one object that is the payload under `--json`."""
+        self.value({"$type": f"ipvm/{kind}/1", **fields})
+
+    def note(self, text: str) -> None:
+        """Say something to a person, on standard error. Nothing of it is needed by a program."""
+        if not self._quiet and not self.as_json:
+            click.echo(escaped(text), err=True)
+
+    def log(self, cid: Cid, message: str) -> None:
+        """Pass on what a function says while it runs. It may be called on any thread."""
+        if self._quiet:
+            return
+        if self.as_json:
+            record: Value = {"$type": "ipvm/log/1", "cid": str(cid), "message": message}
+            click.echo(json_escaped(encode(record, DAG_JSON).decode()), err=True)
+        else:
+            name = short(cid)
+            click.echo(f"[{name}] {indented(escaped(message), f'[{name}] ')}", err=True)

@@ -1,0 +1,116 @@
+"""Open what a command works on, as the shared options say, and run it under trio."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import final
+
+import trio
+
+from ipvm.cli.activity import Activity, activity
+from ipvm.cli.options import Settings, current_settings
+from ipvm.cli.output import Output
+from ipvm.exchange import StoreSource
+from ipvm.ipld import Cid
+from ipvm.limits import Limits
+from ipvm.node import Node, open_node
+from ipvm.registry import CidTarget, Published, parse_target
+from ipvm.store import store_path
+from ipvm.store.lmdb import Lmdb
+
+__all__ = ["Session", "run", "run_on_store"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works on.
+
+    Attributes:
+        node: The open node.
+        output: Where it writes.
+        activity: What a person who waits is told.
+    """
+
+    node: Node
+    output: Output
+    activity: Activity
+
+    async def resolve(self, target: str) -> Cid:
+        """Give the CID that a TARGET means. A path is published, and it is noted as what."""
+        parsed = parse_target(target, exists=os.path.exists)
+        if isinstance(parsed, CidTarget):
+            return parsed.cid
+        published = await self.node.publication(parsed.path)
+        self.note_published(parsed.path, published)
+        return published.cid
+
+    def note_published(self, path: str, published: Published) -> None:
+        """Tell what was published on the way, and as what."""
+        for other, cid in published.dependencies.items():
+            self.output.note(f"{cid}  {path_shown(other)}")
+        self.output.note(f"{published.cid}  {path_shown(path)}")
+
+
+def path_shown(path: str) -> str:
+    """Give a path as a person would type it here."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def run(action: Callable[[Session], Awaitable[None]], *, doing: str) -> None:
+    """Open the node, and run a command on it.
+
+    Args:
+        action: The command.
+        doing: What a person who waits is told.
+    """
+    settings = current_settings()
+    output = Output(settings)
+
+    async def work() -> None:
+        async with activity(doing, shown=output.shows_progress) as going_on:
+            async with _node(settings, output) as node:
+                await action(Session(node, output, going_on))
+
+    _run(work)
+
+
+def run_on_store(
+    action: Callable[[Lmdb, Output, Activity], Awaitable[None]], *, doing: str
+) -> None:
+    """Run a command on the store alone."""
+    settings = current_settings()
+    output = Output(settings)
+
+    async def work() -> None:
+        async with activity(doing, shown=output.shows_progress) as going_on:
+            path = store_path(settings.store, os.environ)
+            with Lmdb(path, map_bytes=_limits(settings).store_map_bytes) as store:
+                await action(store, output, going_on)
+
+    _run(work)
+
+
+def _run(work: Callable[[], Awaitable[None]]) -> None:
+    # Elsewhere an interrupt could hit a function of ours that wasmtime has called.
+    trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
+
+
+@asynccontextmanager
+async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
+    with ExitStack() as stack:
+        sources = [StoreSource(stack.enter_context(Lmdb(path))) for path in settings.sources]
+        async with open_node(
+            store=settings.store,
+            offline=settings.offline,
+            sources=sources,
+            limits=_limits(settings),
+            on_log=output.log,
+        ) as node:
+            yield node
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(**settings.limits)
