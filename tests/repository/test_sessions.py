@@ -74,7 +74,11 @@ def assert_shown(printed: list[str], expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [ROOT / "README.md", *sorted(ROOT.glob("examples/*/README.md"))],
+    [
+        ROOT / "README.md",
+        *sorted(ROOT.glob("docs/*.md")),
+        *sorted(ROOT.glob("examples/*/README.md")),
+    ],
     ids=lambda document: document.relative_to(ROOT).as_posix(),
 )
 def test_the_session_of_a_document_prints_what_it_says(document: Path, tmp_path: Path) -> None:
