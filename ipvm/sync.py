@@ -67,6 +67,10 @@ class _Loop:
             raise
         except (trio.RunFinishedError, trio.Cancelled):
             raise Refused(_CLOSED) from None
+        except BaseExceptionGroup as group:
+            if group.split(trio.Cancelled)[1] is None:
+                raise Refused(_CLOSED) from None
+            raise
 
 
 def _require_outside_trio() -> None:
@@ -225,13 +229,14 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
             await stop.wait()
 
     thread = threading.Thread(target=started.run, args=(serve,), name="ipvm", daemon=True)
-    thread.start()
     try:
+        thread.start()
         node, token = started.take()
         yield SyncNode(_Loop(token), node)
     finally:
         started.stop()
-        thread.join()
+        if thread.is_alive():  # where starting it was interrupted, it may not be yet
+            thread.join()
     started.check()
 
 

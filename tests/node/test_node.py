@@ -1,0 +1,306 @@
+"""What a person does with a node, and what it says when that cannot be."""
+
+import copy
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import assert_checkpoints
+
+import ipvm
+from ipvm.errors import InvalidArguments, InvalidData, IpvmError, NotFound
+from ipvm.ipld import DAG_CBOR, DAG_JSON, RAW, Block, Cid, Value
+from ipvm.limits import BLOCK_BYTES_MAX
+from ipvm.store import Memory
+from ipvm.testing import Library
+
+ABSENT = Cid.of(b"absent")
+
+
+async def test_the_whole_way_from_a_folder_to_a_receipt(folder: Path, tmp_path: Path) -> None:
+    async with ipvm.open(store=tmp_path / "store") as node:
+        cid = await node.publish(folder)
+        program = await node.load(str(cid))
+        assert await program.add(2, 3) == await program["add"](2, 3) == 5
+        receipt = await program.add.receipt(2, 3)
+        assert (receipt.value, receipt.reads) == (5, ())
+        measured = await program.add.measured(2, 3)
+        assert (measured.value, measured.fuel) == (5, receipt.fuel)
+    async with ipvm.open(store=str(tmp_path / "store"), offline=True) as node:
+        assert (await (await node.load(cid)).add.receipt(2, 3)).cid == receipt.cid
+
+
+@pytest.mark.parametrize("form", ["{}", "ipfs://{}", "/ipfs/{}", "ipfs://{}/"])
+async def test_a_target_may_be_written_in_many_ways(
+    form: str, node: ipvm.Node, function: Cid
+) -> None:
+    text = form.format(function)
+    assert await node.resolve(text) == function
+    assert (await node.load(text)).cid == function
+    assert (await node.survey(text)).root == function
+
+
+async def test_a_path_is_published_when_it_is_loaded(node: ipvm.Node, folder: Path) -> None:
+    cid = await node.publish(folder)
+    for target in (folder, str(folder), folder / "ipvm.toml", str(folder / "ipvm.toml")):
+        assert await node.resolve(target) == cid
+        assert await (await node.load(target)).add(1, 1) == 2
+    code = await node.resolve(folder / "code.wat")
+    assert code.codec == RAW
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("nope", InvalidData),
+        ("", InvalidData),
+        ("bafy", InvalidData),
+        ("ipfs://nope", InvalidData),
+        ("a\0b", InvalidData),
+        ("x" * 5000, InvalidData),
+        (Path("nope"), NotFound),
+        (Path("a\0b"), InvalidData),
+        (ABSENT, NotFound),
+        (str(ABSENT), NotFound),
+        (Cid(ABSENT.digest, codec=DAG_CBOR), NotFound),
+        (Cid(ABSENT.digest, codec=0x72), IpvmError),
+    ],
+)
+async def test_a_target_that_leads_nowhere_is_one_of_our_errors(
+    target: Cid | str | Path, error: type[IpvmError], node: ipvm.Node
+) -> None:
+    with pytest.raises(error) as caught:
+        await node.load(target)
+    assert str(caught.value).isprintable()
+
+
+async def test_a_survey_shows_a_function_that_does_not_link(node: ipvm.Node) -> None:
+    library = Library()
+    root = library.manifest('(module (import "a" "f" (func)))', {"a": ABSENT})
+    await node.store.put_many(list(library.blocks.values()))
+    found = await node.survey(root)
+    assert isinstance(found.problem, NotFound)
+    assert list(found.nodes) == [ABSENT, root]
+
+
+async def test_bytes_are_kept_and_given_back(node: ipvm.Node) -> None:
+    cid = await node.put(b"some bytes")
+    assert cid == Cid.of(b"some bytes")
+    assert await node.get(cid) == await node.get(str(cid)) == b"some bytes"
+    assert await node.get(f"ipfs://{cid}") == b"some bytes"
+    assert await node.get_value(cid) == b"some bytes"
+    assert await node.get(await node.put(b"\xa0", codec=DAG_CBOR)) == b"\xa0"
+
+
+@pytest.mark.parametrize("value", [None, 1, [b"a", {"k": ABSENT}], {"a": [1.5, "é"]}])
+@pytest.mark.parametrize("codec", [DAG_CBOR, DAG_JSON])
+async def test_a_value_is_kept_and_given_back(value: Value, codec: int, node: ipvm.Node) -> None:
+    cid = await node.put_value(value, codec=codec)
+    assert cid == Block.encode(value, codec=codec).cid
+    assert await node.get_value(cid) == value
+
+
+def deep(levels: int) -> Value:
+    value: Value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+WRONG: list[Callable[[ipvm.Node], Awaitable[object]]] = [
+    lambda node: node.put(b"\xff", codec=DAG_CBOR),
+    lambda node: node.put(b"", codec=0x1234),
+    lambda node: node.put(bytes(BLOCK_BYTES_MAX + 1)),
+    lambda node: node.put_value(float("nan")),
+    lambda node: node.put_value({"a": 2**64}),
+    lambda node: node.put_value(deep(10_000)),
+    lambda node: node.put_value("\ud800"),
+    lambda node: node.put_value([1], codec=RAW),
+    lambda node: node.put_value(bytes(BLOCK_BYTES_MAX)),
+    lambda node: node.get("nope"),
+    lambda node: node.get_value(""),
+]
+
+
+@pytest.mark.parametrize("call", WRONG)
+async def test_what_cannot_be_a_block_is_refused(
+    call: Callable[[ipvm.Node], Awaitable[object]], node: ipvm.Node
+) -> None:
+    with pytest.raises(InvalidData):
+        await call(node)
+
+
+async def test_a_block_that_is_nowhere_is_not_found(node: ipvm.Node) -> None:
+    for cid in (ABSENT, str(ABSENT)):
+        with pytest.raises(NotFound, match=f"{ABSENT}.*offline"):
+            await node.get(cid)
+        with pytest.raises(NotFound):
+            await node.get_value(cid)
+
+
+def calls(
+    node: ipvm.Node, program: ipvm.Program, folder: Path
+) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Every public async function, in every way that it can end."""
+    absent, raw = ABSENT, Cid.of(b"some bytes")
+    return {
+        "load": lambda: node.load(program.cid),
+        "load, absent": lambda: node.load(absent),
+        "load, no target": lambda: node.load("nope"),
+        "load, no fuel": lambda: node.load(program.cid, fuel=0),
+        "resolve": lambda: node.resolve(absent),
+        "resolve, text": lambda: node.resolve(str(absent)),
+        "resolve, nothing": lambda: node.resolve("nope"),
+        "publish": lambda: node.publish(folder),
+        "publish, nothing": lambda: node.publish("nope"),
+        "publication": lambda: node.publication(folder),
+        "survey": lambda: node.survey(program.cid),
+        "survey, absent": lambda: node.survey(absent),
+        "survey, path": lambda: node.survey(folder),
+        "survey, nothing": lambda: node.survey("nope"),
+        "relink": lambda: node.relink(program.cid, {}),
+        "relink, no such import": lambda: node.relink(program.cid, {"n": absent}),
+        "relink, nothing": lambda: node.relink("nope", {}),
+        "put": lambda: node.put(b"some bytes"),
+        "put, wrong": lambda: node.put(b"\xff", codec=DAG_CBOR),
+        "get": lambda: node.get(raw),
+        "get, absent": lambda: node.get(absent),
+        "get, no cid": lambda: node.get("nope"),
+        "put_value": lambda: node.put_value([1]),
+        "put_value, wrong": lambda: node.put_value(float("nan")),
+        "get_value": lambda: node.get_value(raw),
+        "get_value, no cid": lambda: node.get_value("nope"),
+        "call": lambda: program.add(1, 2),
+        "call, wrong": lambda: program.add(1),
+        "call, trap": program.trap,
+        "receipt": lambda: program.add.receipt(1, 2),
+        "receipt, wrong": lambda: program.add.receipt("1"),
+        "receipt, trap": program.trap.receipt,
+        "measured": lambda: program.add.measured(1, 2),
+        "measured, wrong": program.add.measured,
+    }
+
+
+async def test_every_async_function_is_a_checkpoint_on_every_path(
+    node: ipvm.Node, function: Cid, folder: Path
+) -> None:
+    program = await node.load(function)
+    await node.put(b"some bytes")
+    for _ in range(2):
+        for name, call in calls(node, program, folder).items():
+            try:
+                with assert_checkpoints(), suppress(IpvmError):
+                    await call()
+            except AssertionError:
+                pytest.fail(name)
+
+
+async def test_every_async_function_can_be_cancelled_before_it_does_anything(
+    node: ipvm.Node, function: Cid, folder: Path
+) -> None:
+    program = await node.load(function)
+    assert isinstance(node.store, Memory)
+    before = (await node.store.statistics()).blocks
+    for name, call in calls(node, program, folder).items():
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            with suppress(IpvmError):
+                await call()
+        assert scope.cancelled_caught, name
+    assert (await node.store.statistics()).blocks == before
+
+
+async def test_opening_a_node_is_a_checkpoint() -> None:
+    with assert_checkpoints():
+        async with ipvm.open(store=Memory()):
+            pass
+
+
+async def test_a_store_that_cannot_be_opened_is_told_when_it_is_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"no folder")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "data.mdb").write_bytes(b"no store at all")
+    for path in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / "other"):
+        async with ipvm.open(store=path) as node:
+            with pytest.raises(IpvmError, match=str(path)):
+                await node.put(b"some bytes")
+    async with ipvm.open(store="x" * 300) as node:
+        with pytest.raises(IpvmError):
+            await node.put(b"some bytes")
+
+
+async def test_the_store_is_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPVM_STORE", str(tmp_path / "named"))
+    async with ipvm.open() as node:
+        cid = await node.put(b"kept")
+    assert (tmp_path / "named").is_dir()
+    async with ipvm.open() as node:
+        assert await node.get(cid) == b"kept"
+    assert os.environ["IPVM_STORE"]
+
+
+async def test_help_shows_the_signature_of_a_function_and_its_line_of_documentation(
+    node: ipvm.Node, function: Cid, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = await node.load(function)
+    help(program.add)
+    text = capsys.readouterr().out
+    assert "add(i32, i32) -> i32" in text
+    assert "Add <two> numbers" in text
+    assert "\x1b" not in text
+    assert r"\x1b[2J" in text
+    assert program.add.__name__ == "add"
+    assert repr(program.add) == f"<function add(i32, i32) -> i32 of {function}>"
+    assert f"Function of {function}." in (program.trap.__doc__ or "")
+
+
+async def test_functions_and_programs_show_themselves_escaped_in_a_notebook(
+    node: ipvm.Node, function: Cid
+) -> None:
+    program = await node.load(function)
+    for shown in (program.add._repr_html_(), program._repr_html_()):
+        assert "Add &lt;two&gt; numbers" in shown
+        assert "add(i32, i32) -&gt; i32" in shown
+        assert "<two>" not in shown
+    library = Library()
+    hostile = library.code('(module (func (export "<script>alert(1)</script>")))')
+    await node.store.put_many(list(library.blocks.values()))
+    assert "<script" not in (await node.load(hostile))._repr_html_()
+
+
+async def test_a_program_is_a_collection_of_its_functions(node: ipvm.Node, function: Cid) -> None:
+    program = await node.load(function)
+    assert list(program) == ["_hidden", "add", "cid", "trap", "work"]
+    assert program.functions == tuple(program)
+    assert {"add", "trap"} <= {*dir(program)}
+    assert program.add is program["add"]
+    assert repr(program) == (f'<program {function} with "_hidden", "add", "cid", "trap", "work">')
+
+
+async def test_a_name_that_is_taken_is_an_entry_only(node: ipvm.Node, function: Cid) -> None:
+    program = await node.load(function)
+    assert program.cid == function
+    assert await program["cid"]() is None
+    assert await program["_hidden"]() is None
+    for name in ("_hidden", "__len__", "nope"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(program, name)
+    with pytest.raises(InvalidArguments, match='no function "nope"; it has "add", "trap"'):
+        _ = program["nope"]
+    assert copy.copy(program).functions == program.functions
+
+
+async def test_bounds_belong_to_the_program_that_they_were_given_to(
+    node: ipvm.Node, function: Cid
+) -> None:
+    program = await node.load(function, fuel=1_000_000)
+    less = program.using(fuel=1000)
+    assert (program.options.fuel, less.options.fuel) == (1_000_000, 1000)
+    assert less.options.memory == program.options.memory
+    assert less.cid == program.cid
+    assert less.using(memory=65_536).options.fuel == 1000
