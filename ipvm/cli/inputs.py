@@ -20,7 +20,7 @@ STANDARD_INPUT: Final = "-"
 """The word that stands for standard input."""
 
 _FILE: Final = "@"
-_PIECE_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 
 
 @final
@@ -85,14 +85,14 @@ def _read(file: str) -> bytes:
     if file != STANDARD_INPUT:
         with Path(file).open("rb") as stream:
             return stream.read(BLOCK_BYTES_MAX + 1)
-    data = b""
-    # One large read would not notice an interrupt until the end of the input.
+    data = bytearray()
+    # One large read would often not notice an interrupt before the input ends.
     while sys.stdin is not None and len(data) <= BLOCK_BYTES_MAX:
-        piece = sys.stdin.buffer.read1(_PIECE_BYTES)
+        piece = sys.stdin.buffer.read(_PIECE_BYTES)
         if not piece:
             break
         data += piece
-    return data
+    return bytes(data)
 
 
 def _named(file: str) -> str:
