@@ -189,6 +189,36 @@ async def test_the_host_answers_at_once_on_a_worker_and_waits_on_the_loop(
         assert (len(threads) > 1) == (name == "spin_asking")
 
 
+async def test_a_guest_that_held_up_the_loop_once_is_kept_away_from_it(
+    open_guest: OpenGuest, make_host: MakeHost
+) -> None:
+    """No slice ends within an instruction, and this one takes long."""
+    guest = open_guest("""(module
+      (import "host" "now" (func $now (param i32) (result i32)))
+      (type $operation (func (param i32) (result i32)))
+      (table (export "wait") 1 1 funcref)
+      (memory 6000)
+      (func (export "fill") (param $rounds i32) (result i32)
+        (loop $again
+          (drop (call $now (i32.const 0)))
+          (memory.fill (i32.const 0) (local.get $rounds) (i32.const 390000000))
+          (drop (call_indirect (type $operation) (i32.const 0) (i32.const 0)))
+          (br_if $again (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
+        (i32.const 0)))""")
+    threads = []
+
+    def now(operation: int) -> int:
+        threads.append(threading.current_thread())
+        return operation
+
+    async def wait(operation: int) -> int:
+        return operation
+
+    guest.store.host = make_host(now, wait)
+    await guest.call("fill", 4)
+    assert [thread is threading.main_thread() for thread in threads] == [True, False, False, False]
+
+
 async def test_two_thousand_guests_wait_at_once(open_guest: OpenGuest, make_host: MakeHost) -> None:
     release, waiting, results = trio.Event(), 0, []
 

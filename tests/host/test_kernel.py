@@ -1,6 +1,10 @@
 """The blocks of an invocation belong to it: bounded, shared by its modules, and by nobody else."""
 
+import contextlib
+import gc
+import resource
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +12,7 @@ import trio
 import trio.testing
 
 import ipvm
+from ipvm.engine.store import stores_by_context
 from ipvm.errors import GuestError, LimitExceeded
 from ipvm.host import ErrorNumber, OpenBlock
 from ipvm.host.kernel import HANDLES_MAX
@@ -188,3 +193,52 @@ async def test_blocks_of_calls_at_the_same_time_stay_apart(
         source.gate.set()
     assert len(results) == 300
     assert all(argument == result for argument, result in results)
+
+
+async def test_a_kernel_that_was_closed_shows_nothing_any_more(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.add()
+    world.kernel.place(OpenBlock(RAW, b"block"))
+    world.kernel.close()
+    with pytest.raises(ValueError, match="released"):
+        world.kernel.block(1)
+
+
+ENDINGS = """
+  (memory (export "memory") 1) (data (i32.const 64) "\\01\\55\\12\\20")
+  (func (export "return") (param i32) (result i32) (local.get 0))
+  (func (export "make") (param i32) (result i32)
+    (drop (call $block_create (i32.const 0) (i64.const 0x55) (i32.const 0) (i32.const 9)))
+    (i32.load (i32.const 0)))
+  (func (export "wait") (param i32) (result i32) (call $block_open (i32.const 0) (i32.const 64)))
+  (func (export "trap") (param i32) (result i32) unreachable)
+  (func (export "abort") (param i32) (result i32)
+    (call $abort (i32.const 1) (i32.const 0) (i32.const 9)))
+  (func (export "invent") (param i32) (result i32) (i32.const 77))
+"""
+
+
+async def test_thousands_of_calls_leave_nothing_behind(node: ipvm.Node, publish: Publish) -> None:
+    names = ("return", "make", "wait", "trap", "abort", "invent")
+    exports = dict.fromkeys(names, "bytes -> bytes")
+    guest = await node.load(await publish(ENDINGS, exports=exports))
+    functions = [guest[name] for name in names]
+
+    def held() -> tuple[int, int, int]:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        return pages * resource.getpagesize(), files, len(stores_by_context())
+
+    async def measure(rounds: int) -> tuple[int, int, int]:
+        for _ in range(rounds):
+            for function in functions:
+                with contextlib.suppress(GuestError):
+                    await function(b"argument")
+        return held()
+
+    memory, files, stores = await measure(50)
+    later_memory, later_files, later_stores = await measure(1000)
+    assert later_stores == stores
+    assert later_files <= files + 5
+    assert later_memory - memory < 20 * 1024 * 1024

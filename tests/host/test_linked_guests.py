@@ -143,6 +143,39 @@ async def test_host_calls_work_on_a_memory_that_another_module_owns(
         assert await (await node.load(root)).f() == b"by the owner"
 
 
+async def test_a_host_call_that_is_passed_on_works_on_the_memory_of_who_imported_it(
+    node: ipvm.Node, publish: Publish
+) -> None:
+    library = await publish(
+        """(memory (export "memory") 1) (export "passed_on" (func $fuel))
+           (func (export "told") (result i64) (i64.load (i32.const 65528)))"""
+    )
+    root = await publish(
+        """(import "library" "passed_on" (func $theirs (param i32) (result i32)))
+           (import "library" "told" (func $told (result i64)))
+           (memory (export "memory") 2)
+           (func (export "f") (result i32 i64 i32 i64 i32)
+             (call $theirs (i32.const 65528)) (i64.extend_i32_u (i64.ne (call $told) (i64.const 0)))
+             (call $theirs (i32.const 65536)) (i64.load (i32.const 65528))
+             (call $fuel (i32.const 65536)))""",
+        imports={"library": library},
+    )
+    assert await (await node.load(root)).f() == [0, 1, ErrorNumber.ILLEGAL_ARGUMENT, 0, 0]
+
+
+async def test_a_host_call_may_be_imported_twice(node: ipvm.Node, publish: Publish) -> None:
+    twice = """(import "ipvm" "log" (func $again (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func $init (drop (call $log (i32.const 0) (i32.const 0)))) (start $init)
+      (func (export "f") (result i32)
+        (i32.add (call $log (i32.const 0) (i32.const 0)) (call $again (i32.const 0) (i32.const 0))))"""
+    library = await publish(twice)
+    root = await publish(
+        '(import "library" "f" (func $library (result i32)))' + twice, imports={"library": library}
+    )
+    assert await (await node.load(root)).f() == 0
+
+
 async def test_the_exported_memory_counts_where_a_guest_has_several(
     node: ipvm.Node, publish: Publish
 ) -> None:
