@@ -38,6 +38,17 @@ def test_every_example_of_a_chapter_is_a_vector(chapter: Path) -> None:
     assert [lines[n] for n in openings if not lines[n - 1].startswith("<!-- vector: ")] == []
 
 
+def test_every_vector_is_read_by_a_test() -> None:
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    vectors = [path.relative_to(SPEC / "vectors") for path in SPEC.glob("vectors/**/*.json")]
+    unread = [
+        path.as_posix()
+        for path in vectors
+        if f'"{path.parent}"' not in tests and f'"{path.with_suffix("")}"' not in tests
+    ]
+    assert unread == []
+
+
 def test_every_bound_is_shared_in_the_spec_or_protects_one_machine() -> None:
     shared = set(re.findall(r"^\| `([A-Z_]+)` \|", (SPEC / "content.md").read_text(), re.MULTILINE))
     constants = {name for name in dir(limits) if name.isupper()}
