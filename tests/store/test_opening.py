@@ -22,7 +22,7 @@ Run = Callable[..., Awaitable[str]]
 BLOCK = Block.of(b"a block")
 
 AS_NOBODY = """
-import os, sys, trio
+import os, sys, tempfile, trio
 from pathlib import Path
 from ipvm.errors import IpvmError
 from ipvm.ipld import Block
@@ -30,6 +30,8 @@ from ipvm.store.commit import Write
 from ipvm.store.lmdb import Lmdb
 
 block = Block.of(b"a block")
+with tempfile.TemporaryDirectory() as first, Lmdb(Path(first)) as store:
+    trio.run(store.put, block)  # imports all that nobody may not be allowed to read later
 if os.geteuid() == 0:
     os.setuid(65534)
 for step in (lambda store: trio.run(store.get, block.cid).data.decode(),
