@@ -30,7 +30,7 @@ from ipvm.registry import (
     publish,
     relink,
 )
-from ipvm.runtime import CallOptions, LogSink, Program, Runtime, gather
+from ipvm.runtime import CallOptions, LogSink, Program, Runtime, gather, resolved
 from ipvm.store import Blockstore, store_path
 
 __all__ = ["Node", "open_node"]
@@ -111,7 +111,8 @@ class Node:
         parsed = self._parse(target)
         if isinstance(parsed, PathTarget):
             return await preview(Path(parsed.path), self.blocks, limits=self.limits)
-        return survey(await gather(parsed.cid, self.blocks, limits=self.limits))
+        planner = await gather(parsed.cid, self.blocks, limits=self.limits)
+        return await resolved(planner, survey)
 
     async def relink(
         self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]

@@ -24,7 +24,7 @@ from ipvm.model import Manifest
 from ipvm.model.wording import printable
 from ipvm.registry.description import Description, InvalidDescription, parse_description
 from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, InvalidTarget, parse_target
-from ipvm.runtime import gather
+from ipvm.runtime import gather, resolved
 from ipvm.wasm import InvalidModule, read_module
 
 __all__ = ["ImportCycle", "Published", "preview", "publish"]
@@ -84,7 +84,8 @@ async def preview(path: Path, blocks: BlockService, *, limits: Limits) -> Survey
 
 async def _lay_out(bench: "_Bench", path: Path, blocks: BlockService) -> Survey:
     cid = await trio.to_thread.run_sync(bench.publish, path)
-    return survey(await gather(cid, blocks, limits=bench.limits, extra=bench.blocks))
+    planner = await gather(cid, blocks, limits=bench.limits, extra=bench.blocks)
+    return await resolved(planner, survey)
 
 
 @final

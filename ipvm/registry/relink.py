@@ -9,7 +9,7 @@ from ipvm.limits import Limits
 from ipvm.linker import survey
 from ipvm.model import Manifest
 from ipvm.model.wording import listed, quoted
-from ipvm.runtime import gather
+from ipvm.runtime import gather, resolved
 
 __all__ = ["relink"]
 
@@ -39,7 +39,8 @@ async def relink(
     new = Manifest(code=old.code, imports={**old.imports, **imports}, exports=old.exports)
     block = new.to_block()
     extra = {block.cid: block}
-    closure = survey(await gather(block.cid, blocks, limits=limits, extra=extra))
+    planner = await gather(block.cid, blocks, limits=limits, extra=extra)
+    closure = await resolved(planner, survey)
     if closure.problem is not None:
         raise closure.problem
     used = closure.nodes[block.cid].dependencies

@@ -1,7 +1,7 @@
 """From an invocation to a receipt: programs, calls, and what a call tree shares."""
 
 from ipvm.runtime.function import Function, Program
-from ipvm.runtime.gather import gather
+from ipvm.runtime.gather import gather, resolved
 from ipvm.runtime.identity import kernel_cid
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink
@@ -17,4 +17,5 @@ __all__ = [
     "Runtime",
     "gather",
     "kernel_cid",
+    "resolved",
 ]

@@ -1,8 +1,9 @@
 """Fetch the closure of a root: the loop around the planner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import trio
 
@@ -11,8 +12,11 @@ from ipvm.ipld import Block, BlockNotFound, Cid
 from ipvm.limits import Limits
 from ipvm.linker import Planner
 
-__all__ = ["BlockGetter", "gather"]
+__all__ = ["BlockGetter", "gather", "resolved"]
 
+_T = TypeVar("_T")
+_INLINE_BYTES: Final = 256 * 1024
+"""Bytes of records and modules that are read in a few milliseconds."""
 _NO_BLOCKS: Final[Mapping[Cid, Block]] = MappingProxyType({})
 
 
@@ -40,12 +44,26 @@ async def gather(
         BlockMismatch: What came for a block is not that block.
     """
     planner = Planner(root, limits=limits)
-    while missing := planner.missing():
+    looked_at = 0
+    while missing := await _apart(planner.missing, size=planner.block_bytes - looked_at):
+        looked_at = planner.block_bytes
         for cid in missing:
             if cid in extra:
                 planner.feed(extra[cid])
         await _fetch([cid for cid in missing if cid not in extra], planner, blocks)
     return planner
+
+
+async def resolved(planner: Planner, resolve: Callable[[Planner], _T]) -> _T:
+    """Make a plan or a survey of what was gathered, without holding up the loop."""
+    return await _apart(partial(resolve, planner), size=planner.block_bytes)
+
+
+async def _apart(work: Callable[[], _T], *, size: int) -> _T:
+    """Do work on so many bytes here, or in another thread where they are many."""
+    if size <= _INLINE_BYTES:
+        return work()
+    return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 async def _fetch(cids: Sequence[Cid], planner: Planner, blocks: BlockGetter) -> None:

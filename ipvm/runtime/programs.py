@@ -20,7 +20,7 @@ from ipvm.limits import Limits
 from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan
 from ipvm.model import Profile
 from ipvm.runtime.entry import LoadedProgram
-from ipvm.runtime.gather import BlockGetter, gather
+from ipvm.runtime.gather import BlockGetter, gather, resolved
 from ipvm.wasm import ModuleInfo, prepare
 
 __all__ = ["Programs"]
@@ -96,7 +96,7 @@ class Programs:
             return program
 
     async def _make(self, root: Cid, profile: Profile, blocks: BlockGetter) -> LoadedProgram:
-        linked = plan(await gather(root, blocks, limits=self._limits))
+        linked = await resolved(await gather(root, blocks, limits=self._limits), plan)
         return LoadedProgram(CompiledProgram(linked, await self._compile(linked, profile), profile))
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:

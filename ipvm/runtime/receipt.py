@@ -2,7 +2,7 @@
 
 import html
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from ipvm.errors import GuestError
 from ipvm.ipld import Cid, Value
@@ -10,9 +10,12 @@ from ipvm.model import Receipt as ReceiptRecord, Signature, from_result
 
 __all__ = ["Receipt"]
 
+_SHOWN_MAX: Final = 1000
+"""Characters of a result that are shown."""
+
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Receipt:
     """A receipt: what was asked, what came of it, and the CIDs of both.
 
@@ -44,8 +47,10 @@ class Receipt:
             raise self.error
         return from_result(self.signature, self.record.out.to_value()["ok"])
 
+    def __repr__(self) -> str:
+        return f"<receipt {self.cid}: {self._outcome()}>"
+
     def _repr_html_(self) -> str:
-        outcome = repr(self.value) if self.error is None else str(self.error)
         rows = {
             "receipt": self.cid,
             "invocation": self.invocation,
@@ -54,6 +59,10 @@ class Receipt:
         }
         cells = "".join(
             f"<tr><th>{name}</th><td><code>{html.escape(str(shown))}</code></td></tr>"
-            for name, shown in {"result": outcome, **rows}.items()
+            for name, shown in {"result": self._outcome(), **rows}.items()
         )
         return f"<table>{cells}</table>"
+
+    def _outcome(self) -> str:
+        text = repr(self.value) if self.error is None else str(self.error)
+        return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"

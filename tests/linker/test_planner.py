@@ -69,18 +69,24 @@ def test_what_was_not_asked_for_is_ignored_and_so_is_a_second_copy() -> None:
     library = Library()
     root = library.code(LEAF)
     planner = Planner(root, limits=Limits(closure_bytes_max=len(library.blocks[root].data)))
+    assert planner.missing() == (root,)
     planner.feed(Block.of(b"nobody asked"))
     planner.absent(BlockNotFound(ABSENT))
     planner.feed(library.blocks[root])
     planner.feed(library.blocks[root])
+    assert planner.missing() == ()
     assert plan(planner).root.cid == root
 
 
 def test_a_plan_that_is_not_fed_to_the_end_says_so() -> None:
     library = Library()
-    planner = Planner(library.manifest(LEAF), limits=Limits())
-    with pytest.raises(LinkError, match="not fetched to the end"):
-        plan(planner)
+    root = library.manifest(LEAF)
+    planner = Planner(root, limits=Limits())
+    for _ in range(2):
+        with pytest.raises(LinkError, match="not fetched to the end"):
+            plan(planner)
+        planner.feed(library.blocks[root])
+        planner.missing()
 
 
 @pytest.mark.parametrize("codec", [DAG_CBOR, DAG_JSON])

@@ -304,3 +304,23 @@ async def test_bounds_belong_to_the_program_that_they_were_given_to(
     assert less.options.memory == program.options.memory
     assert less.cid == program.cid
     assert less.using(memory=65_536).options.fuel == 1000
+
+
+async def test_reading_a_large_module_does_not_hold_up_the_loop(node: ipvm.Node) -> None:
+    library = Library()
+    exports = "".join(f'(export "f{number}" (func 0))' for number in range(60_000))
+    root = library.code(f"(module (func) {exports})")
+    await node.store.put_many(list(library.blocks.values()))
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            await trio.sleep(0.001)
+            beats += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(beat)
+        await node.survey(root)
+        nursery.cancel_scope.cancel()
+    assert beats > 5

@@ -408,5 +408,9 @@ async def test_a_receipt_shows_itself_and_escapes_what_is_in_it(load: Load) -> N
     assert "&lt;script&gt;&amp;" in shown
     assert "<script" not in shown
     assert str(receipt.cid) in shown
+    assert repr(receipt) == f"<receipt {receipt.cid}: '<script>&'>"
+    large = await program.f.receipt("x" * 1_000_000)
+    assert len(large._repr_html_()) < 2000
+    assert len(repr(large)) < 2000
     failing = await load(library, library.manifest(FAILING.replace("no", "<b>")))
     assert "&lt;b&gt;" in (await failing.abort.receipt())._repr_html_()
