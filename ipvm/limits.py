@@ -89,7 +89,12 @@ class Limits:
     """Longest chain of imports in one linked program."""
 
     closure_bytes_max: int = 1024 * 1024 * 1024
-    """Bytes of all modules of one linked program together."""
+    """Bytes of all blocks of one linked program together, and again of its modules, where a block
+    that is repeated in a file counts each time."""
+
+    closure_entries_max: int = 2_000_000
+    """Imports and exports of all modules of one linked program together: each takes about 150 bytes
+    of memory."""
 
     module_bytes_max: int = 64 * 1024 * 1024
     """Bytes of one module."""

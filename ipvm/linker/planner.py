@@ -60,6 +60,7 @@ class Planner:
         self.block_bytes = 0
         """Bytes of the blocks that it was fed."""
         self._module_bytes = 0
+        self._entries = 0
         self._asked: set[Cid] = set()
         self._wave: list[Cid] = []
         self._current: list[Cid] = []
@@ -147,6 +148,9 @@ class Planner:
             return
         self._module_bytes += len(data)
         self._check_bytes(self._module_bytes)
+        self._entries += len(info.imports) + len(info.exports)
+        if self._entries > self.limits.closure_entries_max:
+            self._exceed("closure_entries_max", self.limits.closure_entries_max)
         self.modules[file.root] = Module(file.root, data, info)
         for name in dict.fromkeys(wanted.module for wanted in info.imports):
             cid = cid_of_import_name(name)

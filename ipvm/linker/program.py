@@ -40,6 +40,8 @@ INITIALIZER: Final = "_initialize"
 """The export that a toolchain leaves to be called once before all others."""
 
 _NOTHING: Final = CallShape((), ())
+_BOUNDS_KEPT_MAX: Final = 64
+"""Amounts of memory of which it is kept how they are shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class CompiledProgram:
         """
         bounds = self._bounds_for.get(memory)
         if bounds is None:
+            if len(self._bounds_for) >= _BOUNDS_KEPT_MAX:
+                self._bounds_for.clear()
             bounds = self._bounds_for[memory] = self._bounds(memory_share(self.plan, memory))
         linked = LinkedStore(Store(engine_for(self.profile)))
         try:

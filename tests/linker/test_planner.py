@@ -375,6 +375,11 @@ def test_a_piece_that_is_repeated_counts_each_time(planned: Planned) -> None:
     assert_bound(planned, "module_bytes_max", size, (library, file))
 
 
+def test_the_imports_and_exports_of_a_closure_are_bounded_together(planned: Planned) -> None:
+    library = Library()
+    assert_bound(planned, "closure_entries_max", 7 + 6, (library, chain(library, 7)))
+
+
 def test_an_entry_that_nobody_uses_counts_as_one(planned: Planned) -> None:
     library = Library()
     root = library.manifest(LEAF, {"a": ABSENT, "b": ABSENT_RECORD})
