@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio.testing
 
-from ipvm.engine import Trap
+from ipvm.engine import Trap, engine_for
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Guest, TwoFunctions
@@ -302,3 +302,17 @@ def test_an_interrupt_from_the_keyboard_ends_a_guest_that_spins(name: str) -> No
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20)[0] == "interrupted\n"
     assert process.returncode == 0
+
+
+async def test_the_clock_of_the_fast_profile_ticks_no_longer_than_it_must(
+    open_guest: OpenGuest,
+) -> None:
+    with trio.move_on_after(0.01):
+        await open_guest(TEXT, profile="fast").call("spin")
+    assert engine_for("fast").ticker.ticking
+    (thread,) = (each for each in threading.enumerate() if each.name == "ipvm ticker")
+    await trio.to_thread.run_sync(thread.join, 20)
+    assert not engine_for("fast").ticker.ticking
+    with trio.move_on_after(0.01) as scope:
+        await open_guest(TEXT, profile="fast").call("spin")
+    assert scope.cancelled_caught

@@ -277,17 +277,17 @@ async def node(source: Gated) -> AsyncIterator[ipvm.Node]:
 
 
 async def publish(
-    node: ipvm.Node,
     text: str,
     *,
+    node: ipvm.Node,
     imports: Mapping[str, Cid] = MappingProxyType({}),
     exports: Mapping[str, str] = MappingProxyType({}),
 ) -> Cid:
     """Store a module, and a manifest where one has something to say.
 
     Args:
-        node: Where to.
         text: What stands in the module. A host call that it names, as `$log`, is imported.
+        node: Where to.
         imports: What serves other imports.
         exports: Signatures, as `bytes, i32 -> bytes`.
     """
@@ -310,4 +310,4 @@ def _signature(written: str) -> Signature:
 @pytest.fixture(name="publish")
 def publish_to_node(node: ipvm.Node) -> Callable[..., Awaitable[Cid]]:
     """Publishes text to the node; see `publish`."""
-    return functools.partial(publish, node)
+    return functools.partial(publish, node=node)

@@ -1,6 +1,6 @@
 """Blocks are opened, made, read and linked as the Filecoin VM does it, with its numbers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
@@ -8,16 +8,20 @@ import pytest
 import trio
 from hypothesis import given
 
+import ipvm
 from ipvm.errors import InvalidData, LimitExceeded, NotFound, Refused, Unavailable
 from ipvm.host import ErrorNumber
 from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, RAW, Block, BlockMismatch, Cid
 from ipvm.ipld.multihash import HASHES, IDENTITY, SHA2_256, digest_bytes, hash_digest
 from ipvm.limits import BLOCK_BYTES_MAX
+from ipvm.store import Memory
+from ipvm.testing import Lying
 
 if TYPE_CHECKING:
     from tests.host.conftest import Puppet, World
 
 MakeWorld = Callable[..., "World"]
+Publish = Callable[..., Awaitable[Cid]]
 
 SIZE = 2 * 65_536
 OUT_AT, CID_AT, DATA_AT, TO_AT = 0, 1024, 4096, 16384
@@ -325,3 +329,14 @@ async def test_a_store_that_fails_is_no_answer_to_a_guest_that_links(puppet: "Pu
     puppet.world.services.keep_fails = Unavailable("the disk")
     with pytest.raises(Unavailable, match="the disk"):
         await puppet.call("block_link", OUT_AT, handle, SHA2_256, 32, TO_AT, 100)
+
+
+async def test_a_block_over_four_mebibytes_cannot_be_opened(publish: Publish) -> None:
+    """What was found is the content, and it is no block; every runner that has it says so."""
+    data = bytes(BLOCK_BYTES_MAX + 1)
+    escaped = "".join(f"\\{byte:02x}" for byte in bytes(Cid.of(data)))
+    text = f"""(memory (export "memory") 1) (data (i32.const 64) "{escaped}")
+      (func (export "f") (result i32) (call $block_open (i32.const 0) (i32.const 64)))"""
+    async with ipvm.open(store=Memory(), sources=[Lying(data)]) as node:
+        guest = await node.load(await publish(text, node=node))
+        assert (await guest.f.receipt()).value == ErrorNumber.ILLEGAL_CID

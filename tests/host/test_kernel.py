@@ -108,7 +108,7 @@ async def test_a_block_from_outside_that_has_no_room_is_over_the_limit(
 
 COUNTING = """
   (memory (export "memory") 1)
-  (func (export "fill") (param $size i32) (result i32) (local $count i32)
+  (func $fill (export "fill") (param $size i32) (result i32) (local $count i32)
     (loop $again
       (if (i32.eqz (call $block_create
             (i32.const 0) (i64.const 0x55) (i32.const 64) (local.get $size)))
@@ -121,6 +121,9 @@ COUNTING = """
       (br_if $again (i32.eqz (local.tee $error
         (call $block_create (i32.const 0) (i64.const 0x55) (i32.const 64) (local.get $size))))))
     (local.get $error))
+  (data (i32.const 1024) "\\01\\55\\00\\02ok")  ;; an identity CID
+  (func $open (export "open") (result i32) (call $block_open (i32.const 0) (i32.const 1024)))
+  (func (export "fill_and_open") (result i32) (drop (call $fill (i32.const 0))) (call $open))
 """
 
 
@@ -128,6 +131,8 @@ async def test_a_guest_holds_at_most_a_million_blocks(node: ipvm.Node, publish: 
     guest = await node.load(await publish(COUNTING))
     assert await guest.fill(0) == HANDLES_MAX
     assert await guest.last_error(0) == ErrorNumber.LIMIT_EXCEEDED
+    assert await guest.open() == 0
+    assert await guest.fill_and_open() == ErrorNumber.LIMIT_EXCEEDED
 
 
 async def test_the_blocks_that_a_guest_holds_fit_its_memory(
