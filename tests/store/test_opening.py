@@ -304,3 +304,12 @@ async def assert_refused(folder: Path, condition: type[InvalidData | Refused], s
             with pytest.raises(condition, match=says) as caught:
                 await use
             assert str(folder) in str(caught.value)
+
+
+async def test_a_folder_whose_name_is_not_utf_8_is_a_folder(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/\xff"))
+    block = Block.of(b"kept")
+    with Lmdb(folder) as store:
+        await store.put(block)
+    with Lmdb(folder) as store:
+        assert await store.get(block.cid) == block

@@ -118,7 +118,7 @@ def _open_as(path: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
     if not readonly:
         _allocate_lock(path / _LOCK_FILE)
     return lmdb.Environment(
-        str(path),
+        os.fsencode(path),  # a name need not be UTF-8
         map_size=map_bytes,
         readonly=readonly,
         create=False,
