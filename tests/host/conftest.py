@@ -2,21 +2,17 @@
 
 So a test makes any host call with any numbers, in a store that lives on from call to call, and sees
 every byte that changes. What the runtime does for guests is done by a shelf of blocks; the same
-calls through the whole runtime are made by the guests of `node`.
+calls through the whole runtime are tried in the folder `guests`.
 """
 
 import ctypes
 import functools
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final, TypeVar, final
 
-import msgspec
 import pytest
 import trio
 
-import ipvm
 from ipvm.engine import (
     EXTERN_BYTES,
     CallShape,
@@ -31,25 +27,15 @@ from ipvm.engine import (
     text_to_module,
 )
 from ipvm.errors import IpvmError
-from ipvm.exchange import StoreSource
 from ipvm.host import HOST_CALLS, CallOutcome, Kernel, OpenBlock, Syscalls, companions_for
 from ipvm.ipld import Block, BlockNotFound, Cid
-from ipvm.model import Manifest, Profile, Signature
-from ipvm.store import Memory
-from ipvm.testing import Gated
+from ipvm.model import Profile
 
 PAGE = 65_536
 FUEL = 10**15
 HEAP_BYTES = 64 * 1024 * 1024
 
 _T = TypeVar("_T")
-
-IMPORTS: Final = {
-    each.name: f'(import "{each.module}" "{each.name}" '
-    f"(func ${each.name} (param {' '.join(each.type.params)}) (result i32)))"
-    for each in HOST_CALLS
-}
-"""The text of the import of each host call."""
 
 _NAMES: Final = [(each.module.encode(), each.name.encode()) for each in HOST_CALLS]
 _SHAPES: Final = {each.name: CallShape(each.type.params, each.type.results) for each in HOST_CALLS}
@@ -118,7 +104,11 @@ class Shelf:
 @functools.cache
 def compiled_puppet(pages: int, profile: Profile) -> CompiledModule:
     exports = "\n".join(f'(export "{each.name}" (func ${each.name}))' for each in HOST_CALLS)
-    imports = "\n".join(IMPORTS.values())
+    imports = "\n".join(
+        f'(import "{each.module}" "{each.name}" '
+        f"(func ${each.name} (param {' '.join(each.type.params)}) (result i32)))"
+        for each in HOST_CALLS
+    )
     text = f'(module {imports} (memory (export "memory") {pages} {pages}) {exports})'
     return compile_now(engine_for(profile), text_to_module(text))
 
@@ -253,61 +243,3 @@ def make_world() -> Iterator[Callable[..., World]]:
 def puppet(make_world: Callable[..., World]) -> Puppet:
     """A guest in a world of its own."""
     return make_world().add()
-
-
-@pytest.fixture
-def far() -> Memory:
-    """A store that the node reaches through `source` only."""
-    return Memory()
-
-
-@pytest.fixture
-async def source(far: Memory) -> Gated:
-    """The way to `far`; its gate is open."""
-    gated = Gated(StoreSource(far))
-    gated.gate.set()
-    return gated
-
-
-@pytest.fixture
-async def node(source: Gated) -> AsyncIterator[ipvm.Node]:
-    """A node over a store in memory."""
-    async with ipvm.open(store=Memory(), sources=[source]) as node:
-        yield node
-
-
-async def publish(
-    text: str,
-    *,
-    node: ipvm.Node,
-    imports: Mapping[str, Cid] = MappingProxyType({}),
-    exports: Mapping[str, str] = MappingProxyType({}),
-) -> Cid:
-    """Store a module, and a manifest where one has something to say.
-
-    Args:
-        text: What stands in the module. A host call that it names, as `$log`, is imported.
-        node: Where to.
-        imports: What serves other imports.
-        exports: Signatures, as `bytes, i32 -> bytes`.
-    """
-    used = [line for name, line in IMPORTS.items() if re.search(rf"\${name}\b", text)]
-    code = await node.put(text_to_module(f"(module {' '.join(used)} {text})"))
-    if not imports and not exports:
-        return code
-    signatures = {name: _signature(written) for name, written in exports.items()}
-    manifest = Manifest(code=code, imports=imports, exports=signatures).to_block()
-    await node.blocks.put(manifest)
-    return manifest.cid
-
-
-def _signature(written: str) -> Signature:
-    sides = [side.replace(",", " ").split() for side in written.split("->")]
-    record: dict[str, object] = {"params": sides[0], "results": sides[1]}
-    return msgspec.convert(record, Signature)
-
-
-@pytest.fixture(name="publish")
-def publish_to_node(node: ipvm.Node) -> Callable[..., Awaitable[Cid]]:
-    """Publishes text to the node; see `publish`."""
-    return functools.partial(publish, node=node)

@@ -1,6 +1,6 @@
-"""Blocks are opened, made, read and linked as the Filecoin VM does it, with its numbers."""
+"""Blocks are made, read and linked as the Filecoin VM does it, with its numbers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
@@ -8,22 +8,17 @@ import pytest
 import trio
 from hypothesis import given
 
-import ipvm
-from ipvm.errors import InvalidData, LimitExceeded, NotFound, Refused, Unavailable
+from ipvm.errors import Unavailable
 from ipvm.host import ErrorNumber
-from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, RAW, Block, BlockMismatch, Cid
+from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, RAW, Cid
 from ipvm.ipld.multihash import HASHES, IDENTITY, SHA2_256, digest_bytes, hash_digest
 from ipvm.limits import BLOCK_BYTES_MAX
-from ipvm.store import Memory
-from ipvm.testing import Lying
 
 if TYPE_CHECKING:
     from tests.host.conftest import Puppet, World
 
 MakeWorld = Callable[..., "World"]
-Publish = Callable[..., Awaitable[Cid]]
 
-SIZE = 2 * 65_536
 OUT_AT, CID_AT, DATA_AT, TO_AT = 0, 1024, 4096, 16384
 
 VALID = [
@@ -57,118 +52,6 @@ async def create(puppet: "Puppet", data: bytes, codec: int = RAW) -> int:
     puppet.write(DATA_AT, data)
     assert await puppet.call("block_create", OUT_AT, codec, DATA_AT, len(data)) == 0
     return puppet.u32(OUT_AT)
-
-
-async def open_cid(puppet: "Puppet", cid: bytes, at: int = CID_AT) -> int:
-    puppet.write(at, cid)
-    return await puppet.call("block_open", OUT_AT, at)
-
-
-async def test_a_block_is_opened_by_its_cid(puppet: "Puppet") -> None:
-    cid = puppet.world.services.add(b"\x01", codec=DAG_CBOR)
-    assert await open_cid(puppet, bytes(cid)) == 0
-    codec, handle, size = puppet.u64(OUT_AT), puppet.u32(OUT_AT + 8), puppet.u32(OUT_AT + 12)
-    assert (codec, handle, size) == (DAG_CBOR, 1, 1)
-
-
-async def test_handles_are_counted_from_one_and_never_given_twice(puppet: "Puppet") -> None:
-    cid = puppet.world.services.add(b"block")
-    for expected in (1, 2, 3):
-        assert await open_cid(puppet, bytes(cid)) == 0
-        assert puppet.u32(OUT_AT + 8) == expected
-    assert await create(puppet, b"other") == 4
-
-
-@pytest.mark.parametrize("hash_code", HASHES.values(), ids=HASHES)
-async def test_a_block_is_opened_under_every_hash(puppet: "Puppet", hash_code: int) -> None:
-    cid = puppet.world.services.add(b"some data", hash_code=hash_code)
-    assert await open_cid(puppet, bytes(cid)) == 0
-    assert puppet.u32(OUT_AT + 12) == 9
-
-
-async def test_an_identity_cid_is_its_own_block(puppet: "Puppet") -> None:
-    for data in (b"", b"x", bytes(128)):
-        assert await open_cid(puppet, bytes(Cid.of(data, hash_code=IDENTITY))) == 0
-        assert puppet.u32(OUT_AT + 12) == len(data)
-
-
-async def test_a_cid_of_version_0_is_dag_pb(puppet: "Puppet") -> None:
-    block = Block.of(b"\x0a\x04data", codec=DAG_PB)
-    cid = Cid(block.cid.digest, codec=DAG_PB, version=0)
-    puppet.world.services.blocks[cid] = Block(cid, block.data)
-    assert await open_cid(puppet, bytes(cid)) == 0
-    assert puppet.u64(OUT_AT) == DAG_PB
-
-
-async def test_what_follows_a_cid_in_memory_does_not_matter(puppet: "Puppet") -> None:
-    cid = puppet.world.services.add(b"block")
-    assert await open_cid(puppet, bytes(cid) + b"\xff" * 200) == 0
-
-
-@pytest.mark.parametrize(
-    "cid",
-    [
-        b"",
-        b"\x02\x55\x12\x20" + bytes(32),
-        b"\x01\x55\x12\x21" + bytes(33),
-        b"\x01\x55\x12\x13" + bytes(19),
-        b"\x01\x55\x00\x81\x01" + bytes(129),
-        b"\x01\x81\x00\x12\x20" + bytes(32),
-        b"\xff" * 160,
-    ],
-    ids=["zeros", "version", "long digest", "short digest", "identity", "varint", "ones"],
-)
-async def test_bytes_that_are_no_cid_are_an_illegal_argument(puppet: "Puppet", cid: bytes) -> None:
-    assert await open_cid(puppet, cid) == ErrorNumber.ILLEGAL_ARGUMENT
-
-
-async def test_a_cid_that_the_end_of_memory_cuts_off_is_an_illegal_argument(
-    puppet: "Puppet",
-) -> None:
-    cid = bytes(puppet.world.services.add(b"block"))
-    for kept in range(1, len(cid)):
-        puppet.memory[SIZE - 40 :] = bytes(40)
-        puppet.write(SIZE - kept, cid[:kept])
-        returned = await puppet.call("block_open", OUT_AT, SIZE - kept)
-        assert returned == ErrorNumber.ILLEGAL_ARGUMENT
-    puppet.write(SIZE - len(cid), cid)
-    assert await puppet.call("block_open", OUT_AT, SIZE - len(cid)) == 0
-
-
-async def test_a_block_that_is_not_there_is_not_found(puppet: "Puppet") -> None:
-    assert await open_cid(puppet, bytes(Cid.of(b"absent"))) == ErrorNumber.NOT_FOUND
-
-
-CONDITIONS = [
-    (NotFound("gone"), ErrorNumber.NOT_FOUND),
-    (Unavailable("nobody answered"), ErrorNumber.TIMEOUT),
-    (LimitExceeded("some_limit", 1), ErrorNumber.LIMIT_EXCEEDED),
-    (BlockMismatch(Cid.of(b"x")), ErrorNumber.ILLEGAL_CID),
-    (InvalidData("the hash is not known"), ErrorNumber.ILLEGAL_CID),
-]
-
-
-@pytest.mark.parametrize(("condition", "number"), CONDITIONS)
-async def test_what_stands_in_the_way_of_a_block_has_a_number(
-    puppet: "Puppet", condition: InvalidData, number: ErrorNumber
-) -> None:
-    cid = Cid.of(b"x")
-    puppet.world.services.blocks[cid] = condition
-    assert await open_cid(puppet, bytes(cid)) == number
-    assert puppet.world.kernel.block(1) is None
-
-
-@pytest.mark.parametrize(
-    "condition", [Refused("no"), LimitExceeded("wasm_stack_bytes", 1), KeyError("a bug")]
-)
-async def test_what_is_no_answer_to_the_guest_ends_it(
-    puppet: "Puppet", condition: Exception
-) -> None:
-    cid = Cid.of(b"x")
-    puppet.world.services.blocks[cid] = condition
-    with pytest.raises(type(condition)) as caught:
-        await open_cid(puppet, bytes(cid))
-    assert caught.value is condition
 
 
 @pytest.mark.parametrize(("codec", "data"), VALID)
@@ -318,7 +201,7 @@ async def test_a_buffer_that_the_cid_does_not_fit_is_too_small(puppet: "Puppet")
 async def test_a_block_of_any_codec_that_was_opened_can_be_linked(puppet: "Puppet") -> None:
     for codec in (0x51, 0x0129, 2**62):
         cid = puppet.world.services.add(b"opaque", codec=codec)
-        assert await open_cid(puppet, bytes(cid)) == 0
+        assert await puppet.call("block_open", OUT_AT, puppet.write(CID_AT, bytes(cid))) == 0
         handle = puppet.u32(OUT_AT + 8)
         assert await puppet.call("block_link", OUT_AT, handle, SHA2_256, 32, TO_AT, 100) == 0
         assert Cid.decode(puppet.read(TO_AT, puppet.u32(OUT_AT))) == cid
@@ -329,14 +212,3 @@ async def test_a_store_that_fails_is_no_answer_to_a_guest_that_links(puppet: "Pu
     puppet.world.services.keep_fails = Unavailable("the disk")
     with pytest.raises(Unavailable, match="the disk"):
         await puppet.call("block_link", OUT_AT, handle, SHA2_256, 32, TO_AT, 100)
-
-
-async def test_a_block_over_four_mebibytes_cannot_be_opened(publish: Publish) -> None:
-    """What was found is the content, and it is no block; every runner that has it says so."""
-    data = bytes(BLOCK_BYTES_MAX + 1)
-    escaped = "".join(f"\\{byte:02x}" for byte in bytes(Cid.of(data)))
-    text = f"""(memory (export "memory") 1) (data (i32.const 64) "{escaped}")
-      (func (export "f") (result i32) (call $block_open (i32.const 0) (i32.const 64)))"""
-    async with ipvm.open(store=Memory(), sources=[Lying(data)]) as node:
-        guest = await node.load(await publish(text, node=node))
-        assert (await guest.f.receipt()).value == ErrorNumber.ILLEGAL_CID
