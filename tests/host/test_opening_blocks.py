@@ -6,7 +6,7 @@ import pytest
 
 from ipvm.errors import InvalidData, LimitExceeded, NotFound, Refused, Unavailable
 from ipvm.host import ErrorNumber
-from ipvm.ipld import DAG_CBOR, DAG_PB, Block, BlockMismatch, Cid
+from ipvm.ipld import DAG_CBOR, DAG_PB, RAW, Block, BlockMismatch, Cid
 from ipvm.ipld.multihash import HASHES, IDENTITY
 
 if TYPE_CHECKING:
