@@ -13,6 +13,7 @@ from ipvm.cli.activity import Activity
 from ipvm.cli.options import Command
 from ipvm.cli.output import Output
 from ipvm.cli.session import run_on_store
+from ipvm.cli.terminal import unicode_path
 from ipvm.engine import selftest
 from ipvm.errors import IpvmError
 from ipvm.ipld import Value
@@ -47,7 +48,7 @@ async def _doctor(
     record: dict[str, Value] = {
         "versions": {**versions},
         "kernel": str(kernel_cid()),
-        "store": str(opened.path),
+        "store": unicode_path(opened.path),
         "tests": {**tests},
         "ok": is_well,
     }
@@ -56,7 +57,7 @@ async def _doctor(
     else:
         for name, version in versions.items():
             output.text(f"{name:12} {version}")
-        output.text(f"{'kernel':12} {kernel_cid()}\n{'store':12} {opened.path}\n")
+        output.text(f"{'kernel':12} {kernel_cid()}\n{'store':12} {unicode_path(opened.path)}\n")
         for name, problem in tests.items():
             output.text(f"{'ok' if problem is None else 'FAILED':12} {name}")
             if problem is not None:

@@ -8,6 +8,7 @@ import click
 from ipvm.cli.functions import function_lines, function_records
 from ipvm.cli.options import Command
 from ipvm.cli.session import Session, path_shown, run
+from ipvm.cli.terminal import unicode_path
 from ipvm.errors import NotFound
 from ipvm.ipld import Value
 from ipvm.registry import PathTarget, Published, parse_target
@@ -61,16 +62,12 @@ def _missing(published: Published) -> list[NotFound]:
 
 def _record(path: str, published: Published) -> dict[str, Value]:
     return {
-        "path": _text(path),
+        "path": unicode_path(path),
         "cid": str(published.cid),
         "functions": function_records(published.survey.nodes[published.cid]),
         "dependencies": {
-            _text(path_shown(other)): str(cid) for other, cid in published.dependencies.items()
+            unicode_path(path_shown(other)): str(cid)
+            for other, cid in published.dependencies.items()
         },
         "missing": [str(problem) for problem in _missing(published)],
     }
-
-
-def _text(path: str) -> str:
-    """A path as Unicode: bytes in it that are no UTF-8 become escapes."""
-    return os.fsencode(path).decode(errors="backslashreplace")

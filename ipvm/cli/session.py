@@ -1,5 +1,6 @@
 """Open what a command works on, as the shared options say, and run it under trio."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -94,6 +95,7 @@ def run_on_store(
 
 
 def _run(work: Callable[[], Awaitable[None]]) -> None:
+    gc.enable()  # see `entry.main`
     # Elsewhere an interrupt could hit a function of ours that wasmtime has called.
     trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
 

@@ -8,7 +8,7 @@ from ipvm.cli.activity import Activity
 from ipvm.cli.options import Group
 from ipvm.cli.output import Output
 from ipvm.cli.session import run_on_store
-from ipvm.cli.terminal import plural
+from ipvm.cli.terminal import plural, unicode_path
 from ipvm.errors import InvalidData
 from ipvm.ipld import Value
 from ipvm.store import Check, Fault
@@ -35,7 +35,7 @@ def stat() -> None:
 async def _stat(opened: Lmdb, output: Output, _activity: Activity) -> None:
     found = await opened.statistics()
     record: dict[str, Value] = {
-        "path": str(found.path),
+        "path": unicode_path(opened.path),
         "blocks": found.blocks,
         "block_bytes": found.block_bytes,
         "disk_bytes": found.disk_bytes,
@@ -72,7 +72,7 @@ async def _check(context: click.Context, opened: Lmdb, output: Output, activity:
     async for fault in walk:
         faults.append(fault)
         if not output.as_json:
-            output.text(f"{fault.cid or opened.path}  {fault.problem}")
+            output.text(f"{fault.cid or unicode_path(opened.path)}  {fault.problem}")
     output.note(
         f"{plural(walk.blocks, 'block')}, {plural(walk.block_bytes, 'byte')}, "
         f"{plural(len(faults), 'fault')} in {opened.path}"

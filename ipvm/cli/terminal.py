@@ -5,10 +5,12 @@ the cursor, rewrite what stands above, or turn the direction of reading. Printab
 the rest, only line breaks and tabs do, and the others are shown as escapes.
 """
 
+import os
 import re
+from os import PathLike
 from typing import TextIO
 
-__all__ = ["escaped", "indented", "is_terminal", "json_escaped", "plural", "short"]
+__all__ = ["escaped", "indented", "is_terminal", "json_escaped", "plural", "short", "unicode_path"]
 
 _UTF16_UNITS = re.compile("....")
 
@@ -49,6 +51,11 @@ def short(cid: object) -> str:
     """The ends of a CID, for a person who has seen all of it before."""
     text = str(cid)
     return f"{text[:8]}…{text[-6:]}"
+
+
+def unicode_path(path: str | PathLike[str]) -> str:
+    """A path as text that has an encoding: bytes in it that are no UTF-8 become escapes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def plural(number: int, noun: str) -> str:

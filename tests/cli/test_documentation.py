@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from ipvm.cli.group import COMMANDS, ipvm as group
-from ipvm.limits import Limits
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Ipvm
@@ -49,11 +47,6 @@ def test_every_command_is_documented_with_its_options(name: str, page: str) -> N
 def test_every_option_of_every_command_is_documented(page: str) -> None:
     for option in group.get_params(click.Context(group)):
         assert f"`{option.opts[0]}" in page
-
-
-def test_every_limit_is_documented(page: str) -> None:
-    for field in fields(Limits):
-        assert f"`{field.name}`" in page
 
 
 @pytest.mark.parametrize("name", LEAVES)

@@ -1,5 +1,7 @@
 """The options that every command takes."""
 
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,3 +90,14 @@ def test_help_comes_when_nothing_is_said(ipvm: "Ipvm") -> None:
     assert "Commands:" in ended.errors
     for option in ("--help", "-h"):
         assert "Commands:" in ipvm(option).text
+
+
+def test_a_folder_whose_name_is_no_text_is_a_folder(
+    ipvm: "Ipvm", make: "Make", tmp_path: Path
+) -> None:
+    odd = os.fsdecode(bytes(tmp_path) + b"/\xff\x1b")
+    function = make(odd, "(module)")
+    for words in (["publish", function], ["store", "stat"], ["store", "check"], ["doctor"]):
+        assert ipvm(*words, "--store", f"{odd}/store").code == 0
+        record = ipvm(*words, "--store", f"{odd}/store", "--json").record
+        assert r"\xff" in json.dumps(record) or words[1:] == ["check"]
