@@ -122,3 +122,18 @@ class Limits:
 
     loaded_programs_max: int = 256
     """Linked programs that are kept compiled in memory."""
+
+    compile_memory_bytes_max: int = 4 * 1024 * 1024 * 1024
+    """Address space that compiling one module may take."""
+
+    compile_seconds_max: int = 60
+    """Seconds of processor time, of all cores together, that compiling one module may take."""
+
+    artifact_bytes_max: int = 512 * 1024 * 1024
+    """Bytes of the machine code of one module: two kilobytes of segments can ask for gigabytes."""
+
+    program_artifact_bytes_max: int = 4 * 1024 * 1024 * 1024
+    """Bytes of the machine code of all modules of one linked program together."""
+
+    artifact_cache_bytes_max: int = 2 * 1024 * 1024 * 1024
+    """Bytes of machine code that are kept on the disk; the least recently used goes first."""

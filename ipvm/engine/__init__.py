@@ -1,9 +1,12 @@
 """wasmtime, alone behind one adapter: engines, stores, compiled modules, and calls on fibers."""
 
 from ipvm.engine import selftest
+from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_path
 from ipvm.engine.attempt import KERNEL_NAME, attempt
 from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
+from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
+from ipvm.engine.helper import Helper
 from ipvm.engine.hostport import HostPort, host_port_for
 from ipvm.engine.instantiate import instantiate
 from ipvm.engine.module import (
@@ -36,21 +39,30 @@ __all__ = [
     "STACK_OVERFLOW",
     "WASMTIME_MAJOR",
     "WASM_STACK_BYTES",
+    "ArtifactCache",
+    "ArtifactStatistics",
+    "BySize",
+    "Cached",
     "CallShape",
     "CompiledModule",
+    "Compiler",
     "Engine",
     "EngineFault",
     "Extern",
     "Frame",
+    "Helper",
     "Host",
     "HostPort",
+    "InProcess",
     "Instance",
     "InvalidText",
+    "ModuleSource",
     "NotCompiled",
     "Postponed",
     "Store",
     "StoreBounds",
     "Trap",
+    "artifacts_path",
     "attempt",
     "call",
     "compile_module",

@@ -4,10 +4,12 @@ Compiling runs on another thread, with the GIL released, and the module that com
 instantiated in any store of its engine, from any thread.
 """
 
+import ctypes
 from typing import TYPE_CHECKING, Final
 
 import trio
 import wasmtime
+from wasmtime import _bindings
 
 from ipvm.engine import capi
 from ipvm.errors import InvalidData
@@ -17,10 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompiledModule",
+    "InvalidArtifact",
     "InvalidText",
     "NotCompiled",
     "compile_module",
     "compile_now",
+    "load_artifact",
+    "load_artifact_file",
+    "refusal",
+    "require_binary",
     "text_to_module",
     "validate",
 ]
@@ -33,6 +40,10 @@ class NotCompiled(InvalidData):
     """The engine refused a module: it is not valid, or needs a feature that the profile lacks."""
 
 
+class InvalidArtifact(Exception):
+    """Machine code cannot be loaded. Whoever kept it compiles anew."""
+
+
 class InvalidText(InvalidData):
     """WebAssembly text does not parse. The message shows the place."""
 
@@ -40,11 +51,17 @@ class InvalidText(InvalidData):
 class CompiledModule:
     """Machine code of one module for one engine."""
 
-    __slots__ = ("__weakref__", "_module", "address")
+    __slots__ = ("__weakref__", "_module", "address", "size")
 
     def __init__(self, module: wasmtime.Module) -> None:
         self._module = module
         self.address = capi.address_of(module.ptr())
+        self.size = _image_bytes(module)
+        """Bytes of the machine code, with the first contents of memories and tables."""
+
+    def serialize(self) -> bytearray:
+        """Give the machine code, for `load_artifact` of an engine with the same settings."""
+        return self._module.serialize()
 
 
 def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
@@ -53,12 +70,41 @@ def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
     Raises:
         NotCompiled: The engine refused it; the message is the engine's.
     """
-    if not data.startswith(_MAGIC):  # wasmtime-py would take it for text, and assemble it
-        raise NotCompiled("the engine refuses the module: it does not begin as WebAssembly does")
+    require_binary(data)
     try:
         return CompiledModule(wasmtime.Module(engine.wasmtime, data))
     except wasmtime.WasmtimeError as error:
-        raise NotCompiled(_first_sentence(str(error))) from error
+        raise refusal(str(error)) from error
+
+
+def require_binary(data: bytes) -> None:
+    """Refuse what wasmtime-py would take for text, and assemble.
+
+    Raises:
+        NotCompiled: The bytes do not begin as a module does.
+    """
+    if not data.startswith(_MAGIC):
+        raise NotCompiled("the engine refuses the module: it does not begin as WebAssembly does")
+
+
+def load_artifact(engine: "Engine", artifact: bytes) -> CompiledModule:
+    """Load machine code. It is run as it is: it must come from a compiler of ours, unchanged.
+
+    Raises:
+        InvalidArtifact: It is none, or was not made for this engine and this processor.
+    """
+    try:
+        return CompiledModule(wasmtime.Module.deserialize(engine.wasmtime, artifact))
+    except wasmtime.WasmtimeError as error:
+        raise InvalidArtifact(str(error)) from error
+
+
+def load_artifact_file(engine: "Engine", path: str) -> CompiledModule:
+    """Load machine code from a file, which must never change; see `load_artifact`."""
+    try:
+        return CompiledModule(wasmtime.Module.deserialize_file(engine.wasmtime, path))
+    except wasmtime.WasmtimeError as error:
+        raise InvalidArtifact(str(error)) from error
 
 
 def validate(engine: "Engine", data: bytes) -> None:
@@ -70,7 +116,7 @@ def validate(engine: "Engine", data: bytes) -> None:
     try:
         wasmtime.Module.validate(engine.wasmtime, data)
     except wasmtime.WasmtimeError as error:
-        raise NotCompiled(_first_sentence(str(error))) from error
+        raise refusal(str(error)) from error
 
 
 async def compile_module(engine: "Engine", data: bytes) -> CompiledModule:
@@ -97,10 +143,16 @@ def _shortened(message: str) -> str:
     return "\n".join(line[:_LINE_SHOWN_MAX] for line in message.splitlines())
 
 
-def _first_sentence(message: str) -> str:
-    """Drop the generic head that wasmtime puts before the reason of a refusal."""
+def refusal(message: str) -> NotCompiled:
+    """Say why a module is refused, without the generic head that wasmtime puts before the reason."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     reasons = [line for line in lines if line[:2] in {"0:", "1:"}]
     text = reasons[-1][2:].strip() if reasons else " ".join(lines)
     text = text.rpartition("Caused by: ")[2]
-    return f"the engine refuses the module: {text}"
+    return NotCompiled(f"the engine refuses the module: {text}")
+
+
+def _image_bytes(module: wasmtime.Module) -> int:
+    begin, end = ctypes.c_void_p(), ctypes.c_void_p()
+    _bindings.wasmtime_module_image_range(module.ptr(), ctypes.byref(begin), ctypes.byref(end))
+    return (end.value or 0) - (begin.value or 0)

@@ -12,18 +12,22 @@ import faulthandler
 import resource
 import sys
 import threading
+from collections.abc import Mapping
 from importlib import metadata
+from types import MappingProxyType
 from typing import Final
 
 import wasmtime
 from wasmtime._managed import Managed
 
 from ipvm.engine import capi
+from ipvm.engine.compile_worker import Settings, configure
 from ipvm.engine.ticker import Ticker
 from ipvm.model import Profile
 
 __all__ = [
     "PROFILES",
+    "SETTINGS",
     "STACK_LIMIT",
     "WASMTIME_MAJOR",
     "WASM_STACK_BYTES",
@@ -44,6 +48,43 @@ STACK_LIMIT: Final = "wasm_stack_bytes"
 FIBER_STACK_BYTES: Final = 2 * 1024 * 1024
 """Stack of one suspended guest, reserved and not committed: guest code plus our host functions."""
 
+_SHARED: Final[Settings] = {
+    "strategy": "cranelift",
+    "cranelift_opt_level": "speed",
+    "max_wasm_stack": WASM_STACK_BYTES,
+    "async_stack_size": FIBER_STACK_BYTES,
+    "wasm_threads": False,
+    "wasm_relaxed_simd": False,
+    "wasm_gc": False,
+    "wasm_exceptions": False,
+    "wasm_memory64": False,
+    "wasm_wide_arithmetic": False,
+    "wasm_stack_switching": False,
+    "wasm_simd": True,
+    "wasm_bulk_memory": True,
+    "wasm_multi_memory": True,
+    "wasm_multi_value": True,
+    "wasm_reference_types": True,
+    "wasm_tail_call": True,
+}
+SETTINGS: Final[Mapping[Profile, Settings]] = MappingProxyType(
+    {
+        "deterministic": {
+            "consume_fuel": True,
+            "cranelift_nan_canonicalization": True,
+            "epoch_interruption": False,
+            **_SHARED,
+        },
+        "fast": {
+            "consume_fuel": False,
+            "cranelift_nan_canonicalization": False,
+            "epoch_interruption": True,
+            **_SHARED,
+        },
+    }
+)
+"""All that is set of each engine. Compilers in other processes and keys of artifacts are made of it."""
+
 
 class Engine:
     """A wasmtime engine of one profile, alive until the process ends."""
@@ -51,7 +92,7 @@ class Engine:
     def __init__(self, profile: Profile) -> None:
         self.profile: Profile = profile
         self.metered = profile == "deterministic"
-        self.wasmtime = wasmtime.Engine(_config(profile))
+        self.wasmtime = wasmtime.Engine(configure(SETTINGS[profile]))
         self.address = capi.address_of(self.wasmtime.ptr())
         self.ticker = Ticker(self.address)
 
@@ -80,31 +121,6 @@ _ENGINES_LOCK: Final = threading.Lock()
 def wasmtime_version() -> str:
     """Give the version of the installed wasmtime, for `ipvm doctor`."""
     return metadata.version("wasmtime")
-
-
-def _config(profile: Profile) -> wasmtime.Config:
-    config = wasmtime.Config()
-    config.strategy = "cranelift"
-    config.cranelift_opt_level = "speed"
-    config.consume_fuel = profile == "deterministic"
-    config.cranelift_nan_canonicalization = profile == "deterministic"
-    config.epoch_interruption = profile == "fast"
-    config.max_wasm_stack = WASM_STACK_BYTES
-    wasmtime._bindings.wasmtime_config_async_stack_size_set(config.ptr(), FIBER_STACK_BYTES)  # noqa: SLF001 - the wrapper has no setter
-    config.wasm_threads = False
-    config.wasm_relaxed_simd = False
-    config.wasm_gc = False
-    config.wasm_exceptions = False
-    config.wasm_memory64 = False
-    config.wasm_wide_arithmetic = False
-    config.wasm_stack_switching = False
-    config.wasm_simd = True
-    config.wasm_bulk_memory = True
-    config.wasm_multi_memory = True
-    config.wasm_multi_value = True
-    config.wasm_reference_types = True
-    config.wasm_tail_call = True
-    return config
 
 
 @atexit.register

@@ -17,6 +17,7 @@ from ipvm.ipld.multihash import (
     UnknownHash,
     hash_digest,
     hash_name,
+    keyed_blake3,
 )
 from ipvm.ipld.value import InvalidEncoding, Value
 
@@ -47,5 +48,6 @@ __all__ = [
     "encode",
     "hash_digest",
     "hash_name",
+    "keyed_blake3",
     "links",
 ]

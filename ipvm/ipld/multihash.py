@@ -5,7 +5,7 @@ read and printed, and nothing can be stored under it. `identity` is no hash, its
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +23,7 @@ __all__ = [
     "digest_bytes",
     "hash_digest",
     "hash_name",
+    "keyed_blake3",
     "matches",
 ]
 
@@ -99,6 +100,19 @@ def hash_digest(data: bytes | memoryview, hash_code: int) -> bytes:
     if known is None:
         raise UnknownHash(hash_code)
     return known[1](data)
+
+
+def keyed_blake3(key: bytes, parts: Iterable[bytes | bytearray | memoryview]) -> bytes:
+    """Authenticate bytes with a key of 32 bytes: the keyed mode of BLAKE3, 5 GB/s.
+
+    Each part is taken before the next is asked for.
+    """
+    from blake3 import blake3  # noqa: PLC0415 -- few need it, and `import ipvm` stays fast
+
+    hasher = blake3(key=key)
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
 
 
 def matches(data: bytes | memoryview, hash_code: int, digest: bytes) -> bool:

@@ -9,8 +9,8 @@ from .kinds import kind_of
 from .matching import satisfies
 from .module import read_module
 from .names import FunctionNames, read_names
-from .prepare import prepare
-from .reader import InvalidModule
+from .prepare import PREPARATION_VERSION, prepare
+from .reader import HOW_TO_RAISE, InvalidModule
 from .types import (
     EXTERNREF,
     F32,
@@ -37,9 +37,11 @@ __all__ = [
     "F32",
     "F64",
     "FUNCREF",
+    "HOW_TO_RAISE",
     "I32",
     "I64",
     "PAGE_BYTES",
+    "PREPARATION_VERSION",
     "V128",
     "Bounds",
     "CustomSection",

@@ -14,6 +14,9 @@ from .kinds import HEADER_BYTES
 from .names import MODULE_NAME, NAME_SECTION, subsections
 from .reader import Allowance, InvalidModule, Reader
 
+PREPARATION_VERSION: Final = 1
+"""Raise it when `prepare` gives other bytes for a module: machine code is kept by this number."""
+
 _CUSTOM, _EXPORT, _START = 0, 7, 8
 _FUNCTION: Final = b"\0"
 _LOW_BITS, _CONTINUED = 0x7F, 0x80

@@ -1,0 +1,58 @@
+"""Name all that machine code depends on.
+
+The engine's own loader looks at its version, the processor and the features of WebAssembly. It does
+not look at how NaN is treated, nor at how hard the code was optimised, and runs what was compiled
+another way. So the name of an artifact covers every setting.
+"""
+
+import functools
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ipvm.engine.profile import SETTINGS, wasmtime_version
+from ipvm.model import Profile
+from ipvm.wasm import PREPARATION_VERSION
+
+__all__ = ["artifact_key"]
+
+_PROCESSORS: Final = Path("/proc/cpuinfo")
+_FIRST_PROCESSOR_BYTES: Final = 8192
+"""So much describes the first processor; on large machines it takes milliseconds to read of all."""
+_FEATURES: Final = (b"flags", b"Features")
+"""What the line of features begins with, on x86 and on ARM."""
+
+
+def artifact_key(code: bytes, profile: Profile) -> bytes:
+    """Name the machine code of a module in 32 bytes.
+
+    Args:
+        code: The binary CID of the module.
+        profile: What it is compiled for.
+    """
+    return hashlib.sha256(_surroundings(profile) + code).digest()
+
+
+@functools.cache
+def _surroundings(profile: Profile) -> bytes:
+    """Name what artifacts of a profile share, in 32 bytes."""
+    parts = (
+        wasmtime_version(),
+        repr(sorted(SETTINGS[profile].items())),
+        str(PREPARATION_VERSION),
+        processor_features(),
+    )
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+@functools.cache
+def processor_features() -> str:
+    """Tell what the processor can do, as the system says it."""
+    features = ""
+    with suppress(OSError):
+        with _PROCESSORS.open("rb", buffering=0) as file:
+            lines = file.read(_FIRST_PROCESSOR_BYTES).splitlines()
+        features = next((repr(line) for line in lines if line.startswith(_FEATURES)), "")
+    return f"{os.uname().machine} {features}"
