@@ -13,7 +13,16 @@ from typing import Final, final
 
 import trio
 
-from ipvm.engine import selftest
+from ipvm.engine import (
+    ArtifactCache,
+    BySize,
+    Cached,
+    Compiler,
+    Helper,
+    InProcess,
+    artifacts_path,
+    selftest,
+)
 from ipvm.exchange import BlockService, FirstOf, Offline, Source
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
@@ -43,12 +52,18 @@ class Node:
     """A store, the sources behind it, and a runtime over both."""
 
     def __init__(
-        self, store: Blockstore, source: Source, *, limits: Limits, on_log: LogSink
+        self,
+        store: Blockstore,
+        source: Source,
+        *,
+        compiler: Compiler,
+        limits: Limits,
+        on_log: LogSink,
     ) -> None:
         self.store = store
         self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
         self.limits = limits
-        self._runtime = Runtime(self.blocks, limits=limits, on_log=on_log)
+        self._runtime = Runtime(self.blocks, compiler=compiler, limits=limits, on_log=on_log)
 
     async def load(
         self,
@@ -168,6 +183,7 @@ async def open_node(
     sources: Sequence[Source] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
+    cache: bool = True,
 ) -> AsyncIterator[Node]:
     """Open a node; what it opened is closed on the way out.
 
@@ -177,6 +193,8 @@ async def open_node(
         sources: Where blocks come from that the store has not, asked in this order.
         limits: Bounds that protect this machine.
         on_log: Takes what guests say; the logger `ipvm.guest` takes it otherwise.
+        cache: Keep machine code for later, in `IPVM_CACHE` or the platform's cache folder, and take
+            it from there.
 
     Raises:
         Refused: The installed engine is not the one that this version knows.
@@ -187,13 +205,19 @@ async def open_node(
     source = Offline() if offline or not sources else FirstOf(sources)
     bounds = Limits() if limits is None else limits
     sink = _log if on_log is None else on_log
-    if store is None or isinstance(store, str | Path):
-        from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
+    async with Helper(limits=bounds) as helper:
+        compiler: Compiler = BySize(small=InProcess(), large=helper)
+        if cache:
+            folder = artifacts_path(os.environ)
+            artifacts = ArtifactCache(folder, bytes_max=bounds.artifact_cache_bytes_max)
+            compiler = Cached(compiler, artifacts)
+        if store is None or isinstance(store, str | Path):
+            from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
 
-        with Lmdb(store_path(store, os.environ), map_bytes=bounds.store_map_bytes) as opened:
-            yield Node(opened, source, limits=bounds, on_log=sink)
-    else:
-        yield Node(store, source, limits=bounds, on_log=sink)
+            with Lmdb(store_path(store, os.environ), map_bytes=bounds.store_map_bytes) as opened:
+                yield Node(opened, source, compiler=compiler, limits=bounds, on_log=sink)
+        else:
+            yield Node(store, source, compiler=compiler, limits=bounds, on_log=sink)
 
 
 def _log(cid: Cid, message: str) -> None:

@@ -215,6 +215,7 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
     sources: Sequence[Source] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
+    cache: bool = True,
 ) -> Iterator[SyncNode]:
     """Open a node in a thread of its own; see `ipvm.open`."""
     _require_outside_trio()
@@ -222,7 +223,12 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
 
     async def serve() -> None:
         async with open_node(
-            store=store, offline=offline, sources=sources, limits=limits, on_log=on_log
+            store=store,
+            offline=offline,
+            sources=sources,
+            limits=limits,
+            on_log=on_log,
+            cache=cache,
         ) as node:
             stop = trio.Event()
             started.give(node, trio.lowlevel.current_trio_token(), stop)

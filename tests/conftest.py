@@ -34,10 +34,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def session_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The store of the whole session; `IPVM_STORE` names it, for child processes as well."""
+    """The store of the whole session; `IPVM_STORE` names it, for child processes as well.
+
+    So does `IPVM_CACHE` name the cache.
+    """
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPVM_STORE", str(home / "store"))
+        patch.setenv("IPVM_CACHE", str(home / "cache"))
         for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             patch.setenv(variable, str(home / variable.lower()))
         yield home / "store"

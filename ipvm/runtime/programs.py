@@ -4,7 +4,6 @@ A program is a function of its root CID and the profile, so it is made once howe
 at the same time. Modules are shared by all programs that contain them, for as long as one does.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import final
@@ -12,8 +11,8 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from ipvm.engine import CompiledModule, NotCompiled, compile_now, engine_for
-from ipvm.errors import InvalidData, IpvmError
+from ipvm.engine import CompiledModule, Compiler, ModuleSource, NotCompiled
+from ipvm.errors import InvalidData, IpvmError, LimitExceeded, Refused
 from ipvm.exchange import BlockService
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
@@ -21,7 +20,7 @@ from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan
 from ipvm.model import Profile
 from ipvm.runtime.entry import LoadedProgram
 from ipvm.runtime.gather import BlockGetter, gather, resolved
-from ipvm.wasm import ModuleInfo, prepare
+from ipvm.wasm import HOW_TO_RAISE, ModuleInfo, prepare
 
 __all__ = ["Programs"]
 
@@ -45,15 +44,15 @@ class _Load:
 class Programs:
     """The programs of one runtime, least recently used first to go."""
 
-    def __init__(self, blocks: BlockService, *, limits: Limits) -> None:
+    def __init__(self, blocks: BlockService, *, compiler: Compiler, limits: Limits) -> None:
         self._blocks = blocks
+        self._compiler = compiler
         self._limits = limits
         self._programs: OrderedDict[tuple[Cid, Profile], LoadedProgram] = OrderedDict()
         self._modules: WeakValueDictionary[tuple[Cid, Profile], CompiledModule] = (
             WeakValueDictionary()
         )
         self._loads: WeakValueDictionary[tuple[Cid, Profile], _Load] = WeakValueDictionary()
-        self._compilers = trio.CapacityLimiter(os.cpu_count() or 1)
 
     def loaded(self, root: Cid, profile: Profile) -> LoadedProgram | None:
         """Give a program if it is at hand. It does not wait."""
@@ -100,45 +99,76 @@ class Programs:
         return LoadedProgram(CompiledProgram(linked, await self._compile(linked, profile), profile))
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:
-        infos = {node.code: node.info for node in linked.nodes}
-        modules: dict[Cid, CompiledModule] = {}
-        failures: dict[Cid, IpvmError] = {}
-
-        async def compile_one(code: Cid, info: ModuleInfo) -> None:
-            try:
-                modules[code] = await trio.to_thread.run_sync(
-                    _compile_module,
-                    linked.code[code],
-                    info,
-                    code,
-                    profile,
-                    abandon_on_cancel=True,  # the engine cannot be stopped; nobody waits for it
-                    limiter=self._compilers,
-                )
-            except IpvmError as error:
-                failures[code] = error
-
+        compilation = _Compilation(self._compiler, linked, profile, limits=self._limits)
         async with trio.open_nursery() as nursery:
-            for code, info in infos.items():
+            for code in compilation.infos:
                 known = self._modules.get((code, profile))
                 if known is not None:
-                    modules[code] = known
+                    compilation.modules[code] = known
                 else:
-                    nursery.start_soon(compile_one, code, info)
-        for code in infos:
-            if code in failures:
-                raise _in_module(code, failures[code]) from failures[code]
-            self._modules[code, profile] = modules[code]
-        return modules
+                    nursery.start_soon(compilation.compile, code, nursery.cancel_scope)
+        compilation.check()
+        for code, module in compilation.modules.items():
+            self._modules[code, profile] = module
+        return compilation.modules
+
+
+@final
+class _Compilation:
+    """The modules of one program, while they are compiled."""
+
+    def __init__(
+        self, compiler: Compiler, linked: LinkPlan, profile: Profile, *, limits: Limits
+    ) -> None:
+        self.infos = {node.code: node.info for node in linked.nodes}
+        self.modules: dict[Cid, CompiledModule] = {}
+        self._compiler = compiler
+        self._linked = linked
+        self._profile = profile
+        self._room = limits.program_artifact_bytes_max
+        self._bytes_max = limits.program_artifact_bytes_max
+        self._failures: dict[Cid, IpvmError] = {}
+
+    async def compile(self, code: Cid, others: trio.CancelScope) -> None:
+        """Compile a module; the others are cancelled when there is no room for more."""
+        source = _source(self._linked.code[code], self.infos[code], code)
+        try:
+            module = await self._compiler.compile(source, self._profile)
+        except IpvmError as error:
+            self._failures[code] = error
+            return
+        self.modules[code] = module
+        self._room -= module.size
+        if self._room < 0:
+            others.cancel()
+
+    def check(self) -> None:
+        """Raise the failure of the first module that could not be compiled.
+
+        Raises:
+            NotCompiled, Refused: The message says which module is at fault.
+        """
+        if self._room < 0:
+            raise LimitExceeded("program_artifact_bytes_max", self._bytes_max, how=HOW_TO_RAISE)
+        for code in self.infos:
+            if code in self._failures:
+                raise _in_module(code, self._failures[code]) from self._failures[code]
 
 
 def _in_module(code: Cid, failure: IpvmError) -> IpvmError:
     """Say which module is at fault."""
     if isinstance(failure, InvalidData):
         return NotCompiled(f"{code}: {failure}")
+    if isinstance(failure, LimitExceeded):
+        how = f"met by the module {code}; {HOW_TO_RAISE}"
+        return LimitExceeded(failure.limit, failure.maximum, found=failure.found, how=how)
+    if isinstance(failure, Refused):
+        return Refused(f"{code}: {failure}")
     return failure
 
 
-def _compile_module(data: bytes, info: ModuleInfo, code: Cid, profile: Profile) -> CompiledModule:
-    prepared = prepare(data, info, module_name=str(code), start_export=START_EXPORT)
-    return compile_now(engine_for(profile), prepared)
+def _source(data: bytes, info: ModuleInfo, code: Cid) -> ModuleSource:
+    def prepared() -> bytes:
+        return prepare(data, info, module_name=str(code), start_export=START_EXPORT)
+
+    return ModuleSource(code=bytes(code), info=info, prepare=prepared)

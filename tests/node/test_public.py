@@ -35,7 +35,7 @@ SHAPES = {
         ("cid", "error", "fuel", "invocation", "reads", "record", "signature", "value"), ""
     ),
 }
-OPEN = "(*, store=None, offline=False, sources=(), limits=None, on_log=None)"
+OPEN = "(*, store=None, offline=False, sources=(), limits=None, on_log=None, cache=True)"
 
 
 def shape(member: object) -> str:
