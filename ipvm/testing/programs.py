@@ -1,12 +1,12 @@
 """Make linked programs out of text, in memory: for tests of what links and runs them."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from ipvm.engine import text_to_module
 from ipvm.files import file_blocks
-from ipvm.ipld import DAG_CBOR, Block, Cid
+from ipvm.ipld import DAG_CBOR, DAG_PB, Block, Cid, Value
 from ipvm.model import Manifest, Signature
 from ipvm.store import Memory
 
@@ -39,6 +39,12 @@ class Library:
         for block in blocks:
             self.keep(block)
         return cid
+
+    def joined(self, pieces: Sequence[Cid], *, version: int = 1) -> Cid:
+        """Add a UnixFS file that consists of other blocks, which need not be here."""
+        links: Value = [{"Hash": cid, "Name": "", "Tsize": 1} for cid in pieces]
+        data = Block.encode({"Data": b"\x08\x02", "Links": links}, codec=DAG_PB).data
+        return self.keep(Block(Cid(Cid.of(data).digest, codec=DAG_PB, version=version), data))
 
     def manifest(
         self,
