@@ -142,16 +142,18 @@ class GuestError(IpvmError):
         self.code = code
         self.detail = detail
         self.frames = frames
-        number = "" if code is None else f" with code {code}"
-        trace = "".join(f"\n  at {frame}" for frame in frames)
-        super().__init__(f"the function ended by {kind}{number}: {_printable(detail)}{trace}")
+        super().__init__(kind, detail)
+
+    def __str__(self) -> str:
+        number = "" if self.code is None else f" with code {self.code}"
+        trace = "".join(f"\n  at {frame}" for frame in self.frames)
+        return f"the function ended by {self.kind}{number}: {_printable(self.detail)}{trace}"
 
 
 def _printable(text: str) -> str:
     """Escape what could rewrite a terminal: the text is a guest's."""
     if text.isprintable():
         return text
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
-        for each in text
-    )
+    # Characters are looked at once, however often they stand in the text.
+    odd = {each for each in set(text) if not (each.isprintable() or each in "\n\t")}
+    return text.translate({ord(each): each.encode("unicode_escape").decode() for each in odd})

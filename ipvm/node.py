@@ -221,4 +221,5 @@ async def open_node(
 
 
 def _log(cid: Cid, message: str) -> None:
-    _GUESTS.info("%s: %s", cid, printable(message))
+    if _GUESTS.isEnabledFor(logging.INFO):
+        _GUESTS.info("%s: %s", cid, printable(message))

@@ -47,9 +47,9 @@ def printable(text: str, *, keep: str = "") -> str:
     """The text, escaped where it is not printable, except for the characters to keep."""
     if text.isprintable():
         return text
-    return "".join(
-        each if each.isprintable() or each in keep else _escape_sequence(each) for each in text
-    )
+    # Characters are looked at once, however often they stand in the text.
+    odd = {each for each in set(text) if not (each.isprintable() or each in keep)}
+    return text.translate({ord(each): _escape_sequence(each) for each in odd})
 
 
 def noun(value: object) -> str:

@@ -100,3 +100,13 @@ async def test_an_abort_with_bytes_that_are_no_text_has_text(puppet: "Puppet") -
     with pytest.raises(GuestError) as caught:
         await puppet.call("abort", 1, 64, 3)
     assert caught.value.detail == "\ufffdno"
+
+
+@given(st.text())
+def test_the_message_of_an_error_shows_what_a_guest_said_escaped(text: str) -> None:
+    shown = str(GuestError("abort", text, code=3))
+    assert shown.removeprefix("the function ended by abort with code 3: ") == "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+    assert GuestError("abort", text).detail == text
