@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -16,7 +17,7 @@ from ipvm.cli.drawing import (
     svg_lines,
     tree_lines,
 )
-from ipvm.cli.drawing.layout import layers
+from ipvm.cli.drawing.layout import arranged
 from ipvm.ipld import Cid
 
 if TYPE_CHECKING:
@@ -67,12 +68,39 @@ def test_a_tree_draws_each_vertex_once(drawn: Network) -> None:
     assert sorted(shown) == sorted(vertex.cid for vertex in drawn.vertices)
 
 
-def test_every_edge_leads_down(diamond: str, ipvm: "Ipvm") -> None:
-    for drawn in (CHAIN, LADDER):
-        depth = {vertex: number for number, layer in enumerate(layers(drawn)) for vertex in layer}
-        assert len(depth) == SIZE
-        assert all(depth[edge.importer] < depth[edge.imported] for edge in drawn.edges)
-    assert ipvm("graph", diamond, "--format", "svg").code == 0
+@pytest.mark.parametrize("drawn", [CHAIN, FAN, LADDER], ids=["chain", "fan", "ladder"])
+def test_edges_lead_down_layer_by_layer_and_nothing_lies_on_anything(drawn: Network) -> None:
+    layout = arranged(drawn)
+    for edge, route in zip(drawn.edges, layout.routes, strict=True):
+        depths = [layout.depth[item] for item in (edge.importer, *route, edge.imported)]
+        assert depths == list(range(depths[0], depths[0] + len(depths)))
+    places = {*zip(layout.depth, layout.middle, strict=True)}
+    assert len(places) == len(layout.depth)
+    assert max(map(abs, layout.middle)) <= layout.width / 2
+
+
+def test_very_many_edges_that_pass_layers_go_straight() -> None:
+    size = 300
+    drawn = network(size, ((i, j) for i in range(size) for j in range(i + 1, size)))
+    assert not any(arranged(drawn).routes)
+    assert len("\n".join(svg_lines(drawn))) < 300 * len(drawn.edges)
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ((), ""),
+        (("eval",), "eval"),
+        (("a" * 26,), "a" * 26),
+        (("a" * 27, "b"), "a" * 25 + "… +1"),
+        (("one", "two", "three"), "one, two, three"),
+        (("one", "b" * 30, "three"), "one +2"),
+        (("a\nb\x1b",), r"a\nb\x1b"),
+    ],
+)
+def test_names_fit_into_a_box(names: tuple[str, ...], shown: str) -> None:
+    vertex = replace(CHAIN.vertices[0], functions=names)
+    assert vertex.summary == shown
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ipvm.cli.functions import signatures
 from ipvm.cli.terminal import escaped, plural, short
@@ -11,8 +12,9 @@ from ipvm.linker import Survey, SurveyNode
 
 __all__ = ["Edge", "Network", "Vertex", "network_of"]
 
-_NAMES_SHOWN_MAX = 3
-_CHARACTERS_SHOWN_MAX = 32
+_LETTERS_MAX: Final = 26
+"""Letters that fit into a box, with a few to spare."""
+_EDGE_LETTERS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,9 @@ class Vertex:
     def detail(self) -> str:
         """Its size and the modules of the host that it uses, or what is wrong."""
         if self.problems:
-            return f"{plural(len(self.problems), 'problem')}"
-        size = "" if self.code_bytes is None else plural(self.code_bytes, "byte")
-        return ", ".join(part for part in (size, *self.host_modules) if part)
+            return plural(len(self.problems), "problem")
+        size = () if self.code_bytes is None else (plural(self.code_bytes, "byte"),)
+        return ", ".join([*size, *self.host_modules])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Edge:
     @property
     def label(self) -> str:
         """Its names, as many as fit."""
-        return shortened(self.names)
+        return shortened(self.names, _EDGE_LETTERS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,18 @@ def _edges(node: SurveyNode, places: Mapping[Cid, int]) -> list[Edge]:
     ]
 
 
-def shortened(names: tuple[str, ...]) -> str:
-    """Give names on one line that is not long, escaped."""
-    shown = [_cut(escaped(name).replace("\n", "\\n")) for name in names[:_NAMES_SHOWN_MAX]]
-    more = len(names) - len(shown)
-    return ", ".join([*shown, f"{more} more"] if more else shown)
+def shortened(names: tuple[str, ...], letters_max: int = _LETTERS_MAX) -> str:
+    """Give names on one line that is not long, escaped: as many as fit, and the number of others."""
+    line, shown = "", 0
+    for name in names:
+        longer = f"{line}, {_one_line(name)}" if line else _one_line(name)
+        if len(longer) > letters_max and shown:
+            break
+        line, shown = longer, shown + 1
+    if len(line) > letters_max:
+        line = f"{line[: letters_max - 1]}…"
+    return f"{line} +{len(names) - shown}" if shown < len(names) else line
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= _CHARACTERS_SHOWN_MAX else name[: _CHARACTERS_SHOWN_MAX - 1] + "…"
+def _one_line(name: str) -> str:
+    return escaped(name).replace("\n", "\\n").replace("\t", "\\t")
