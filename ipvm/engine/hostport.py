@@ -88,8 +88,8 @@ class HostPort:
     def wait(self, store: Store) -> Extern:
         """Give `host.wait` as an extern of the store.
 
-        From here on wasmtime takes the store for one that must be entered asynchronously, so
-        everything has to be instantiated before.
+        From here on wasmtime takes the store for one that must be entered asynchronously, so what is
+        instantiated after that goes the long way; see `ipvm.engine.instantiate`.
         """
         extern = Extern()
         capi.linker_get(

@@ -115,7 +115,7 @@ class Kernel:
         await instantiate(self._store, self._companions.binding, self._address(0), _BINDING_IMPORTS)
 
     def arm(self) -> None:
-        """Let the guests wait for the host. Nothing can be instantiated in the store after that."""
+        """Let the guests wait for the host. What is instantiated after that takes longer."""
         self._store.set_table(self._instance.export(b"wait"), 0, self._port.wait(self._store))
 
     def place(self, block: OpenBlock) -> int:
