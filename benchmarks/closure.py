@@ -1,7 +1,11 @@
 """The row about large programs: a thousand modules that are linked to each other by CID."""
 
+import os
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -12,10 +16,10 @@ from benchmarks.measure import beside
 from benchmarks.programs import in_memory
 from benchmarks.row import Effort, Line, Row
 from benchmarks.stock import FUEL, Stock, our_engine
+from ipvm.engine.artifacts import VARIABLE
 from ipvm.exchange import BlockService, Offline
 from ipvm.linker import plan
 from ipvm.runtime import gather
-from ipvm.store import Memory
 from ipvm.testing import Library
 
 __all__ = ["ROWS"]
@@ -59,7 +63,7 @@ class Tree:
 
 
 async def link_1000(effort: Effort) -> Sequence[Line]:
-    """Bring a program of a thousand modules to life and call it; then tell what loading it took."""
+    """Bring a program of a thousand modules to life: loaded, from cached code, and from nothing."""
     tree = Tree(effort.size(1000, 20))
     engine = our_engine()
     modules = [wasmtime.Module(engine, data) for _, data in tree.modules]
@@ -77,8 +81,8 @@ async def link_1000(effort: Effort) -> Sequence[Line]:
             for _ in range(times):
                 await function(1)
 
-        warm = await beside(ours, rival, effort, bar=1.5)
-    return [warm, *await _cold(tree, effort)]
+        instances = await beside(ours, rival, effort, bar=1.5, part="instances")
+    return [instances, await _from_cache(tree, modules, effort), *await _from_nothing(tree, effort)]
 
 
 def _link(engine: wasmtime.Engine, modules: Sequence[wasmtime.Module], tree: Tree) -> int:
@@ -93,37 +97,66 @@ def _link(engine: wasmtime.Engine, modules: Sequence[wasmtime.Module], tree: Tre
     return result
 
 
-async def _cold(tree: Tree, effort: Effort) -> list[Line]:
-    """Load the program from its blocks, a new node each time, and tell where the time goes."""
-    parts: dict[str, list[float]] = {"fetch and read": [], "plan": [], "compile": [], "load": []}
+async def _from_cache(tree: Tree, modules: Sequence[wasmtime.Module], effort: Effort) -> Line:
+    """Load it in a new node, with its machine code on the disk, and call it."""
+    engine = our_engine()
+    store = await tree.library.store()
+
+    async def ours(times: int) -> None:
+        for _ in range(times):
+            async with ipvm.open(store=store) as node:
+                await (await node.load(tree.root))["f"](1)
+
+    with tempfile.TemporaryDirectory() as folder, _cache_in(folder):
+        files = [Path(folder) / f"{place}.cwasm" for place in range(len(modules))]
+        for file, module in zip(files, modules, strict=True):
+            file.write_bytes(module.serialize())
+
+        async def rival(times: int) -> None:
+            for _ in range(times):
+                found = [wasmtime.Module.deserialize_file(engine, str(file)) for file in files]
+                _link(engine, found, tree)
+
+        return await beside(ours, rival, effort, bar=1.5, part="from cached code")
+
+
+@contextmanager
+def _cache_in(folder: str) -> Iterator[None]:
+    """Let nodes keep machine code in a folder of the benchmark."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = folder
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
+async def _from_nothing(tree: Tree, effort: Effort) -> list[Line]:
+    """Load it in a new node without a cache, and tell where the time goes."""
+    store = await tree.library.store()
+    parts: dict[str, list[float]] = {"fetch and read": [], "plan": [], "load, compiling": []}
     for _ in range(min(effort.rounds, 3)):
-        store = await tree.library.store()
-        fetched, planned = await _before_compiling(tree, store)
         began = time.perf_counter()
-        async with ipvm.open(store=store) as node:
+        gathered = await gather(tree.root, BlockService(store, Offline()), limits=ipvm.Limits())
+        fetched = time.perf_counter()
+        plan(gathered)
+        planned = time.perf_counter()
+        async with ipvm.open(store=store, cache=False) as node:
             await node.load(tree.root)
-        whole = time.perf_counter() - began
-        parts["fetch and read"].append(fetched)
-        parts["plan"].append(planned)
-        parts["compile"].append(whole - fetched - planned)
-        parts["load"].append(whole)
+        loaded = time.perf_counter()
+        for part, seconds in zip(
+            parts, (fetched - began, planned - fetched, loaded - planned), strict=True
+        ):
+            parts[part].append(seconds)
     return [Line(part=part, ours=median(seconds)) for part, seconds in parts.items()]
-
-
-async def _before_compiling(tree: Tree, store: Memory) -> tuple[float, float]:
-    limits = ipvm.Limits()
-    began = time.perf_counter()
-    gathered = await gather(tree.root, BlockService(store, Offline()), limits=limits)
-    fetched = time.perf_counter()
-    plan(gathered)
-    return fetched - began, time.perf_counter() - fetched
 
 
 ROWS: Final = (
     Row(
         "link-1000",
-        "a call of a loaded program of 1000 modules beside linking them with bare wasmtime-py;"
-        " then what loading it from its blocks takes",
+        "a call of a program of 1000 modules, loaded and from cached code, beside bare wasmtime-py",
         link_1000,
     ),
 )

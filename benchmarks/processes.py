@@ -15,6 +15,7 @@ from benchmarks.guests import guest
 from benchmarks.measure import beside
 from benchmarks.row import Effort, Line, Row
 from ipvm.engine import text_to_module
+from ipvm.engine.artifacts import VARIABLE
 
 __all__ = ["ROWS"]
 
@@ -23,9 +24,9 @@ async def process(effort: Effort) -> Sequence[Line]:
     """Call a published function from the shell."""
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
-        async with ipvm.open(store=store) as node:
+        async with ipvm.open(store=store, cache=False) as node:
             cid = await node.put(text_to_module(guest("add")))
-        environment = _environment(folder) | {"IPVM_STORE": str(store)}
+        environment = _environment(folder) | {"IPVM_STORE": str(store), VARIABLE: folder}
         call = [sys.executable, "-m", "ipvm", "call", str(cid), "f", "1", "2"]
         load = [sys.executable, "-c", "import wasmtime, trio"]
         if await _run(call, environment) != b"3\n":

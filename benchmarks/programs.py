@@ -14,7 +14,7 @@ __all__ = ["in_memory", "loaded"]
 @asynccontextmanager
 async def in_memory(library: Library, *sources: ipvm.Source) -> AsyncIterator[ipvm.Node]:
     """Open a node whose store holds the blocks of a library."""
-    async with ipvm.open(store=await library.store(), sources=sources) as node:
+    async with ipvm.open(store=await library.store(), sources=sources, cache=False) as node:
         yield node
 
 
