@@ -1,7 +1,7 @@
 """Programs are fetched, linked and compiled once, however many ask and whatever goes wrong."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,17 +11,12 @@ from trio.testing import wait_all_tasks_blocked
 import ipvm
 from ipvm.errors import IpvmError, NotFound, Unavailable
 from ipvm.exchange import Offline, Source
-from ipvm.ipld import Block, BlockMismatch, BlockNotFound, Cid
+from ipvm.ipld import BlockMismatch, BlockNotFound, Cid
 from ipvm.limits import Limits
 from ipvm.store import Memory
 from ipvm.testing import Failing, Gated, Library, Lying
 
-Load = Callable[..., Awaitable[ipvm.Program]]
-Reading = Callable[[Sequence[Cid]], str]
-Calling = Callable[..., str]
-
 ONE = '(module (func (export "one") (result i32) (i32.const 1)))'
-SPIN = '(module (func (export "spin") (loop (br 0))))'
 
 
 def linked(library: Library) -> Cid:
@@ -230,92 +225,6 @@ async def test_cancelling_does_not_wait_for_the_compiler() -> None:
         assert scope.cancelled_caught
         assert time.perf_counter() - begin < whole * 2 / 3
         assert await (await node.load(root)).one() == 1
-
-
-@pytest.mark.parametrize("profile", ["deterministic", "fast"])
-async def test_cancelling_ends_a_guest_that_computes(profile: str, load: Load) -> None:
-    library = Library()
-    program = await load(library, library.code(SPIN), profile=profile)
-    for call in (program.spin, program.spin.receipt):
-        with trio.move_on_after(0.02) as scope:
-            await call()
-        assert scope.cancelled_caught
-
-
-async def test_cancelling_ends_a_guest_that_waits(reading: Reading) -> None:
-    library = Library()
-    wanted = library.keep(Block.of(b"wanted"))
-    root = library.code(reading([wanted]))
-    source = await gated(library)
-    async with ipvm.open(store=Memory(), sources=[source]) as node:
-        await node.store.put(library.blocks[root])
-        program = await node.load(root)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(program.read, 1)
-            await wait_all_tasks_blocked()
-            assert source.asked == [wanted]
-            nursery.cancel_scope.cancel()
-        assert source.waiting == 0
-
-
-async def test_cancelling_ends_functions_that_call_each_other(load: Load, calling: Calling) -> None:
-    library = Library()
-    last, name = library.code(SPIN), "spin"
-    for _ in range(3):
-        last, name = library.code(calling(last, name)), "go"
-    program = await load(library, last)
-    with trio.move_on_after(0.05) as scope:
-        await program.go()
-    assert scope.cancelled_caught
-
-
-async def test_a_guest_that_computes_does_not_hold_up_the_loop(load: Load) -> None:
-    library = Library()
-    spin = await load(library, library.code(SPIN))
-    one = await load(library, library.code(ONE))
-    async with trio.open_nursery() as nursery:
-        for _ in range(4):
-            nursery.start_soon(spin.spin)
-        for _ in range(20):
-            assert await one.one() == 1
-        nursery.cancel_scope.cancel()
-
-
-async def test_two_thousand_calls_at_once_work(load: Load) -> None:
-    library = Library()
-    program = await load(library, linked(library))
-    found = []
-
-    async def call() -> None:
-        found.append(await program.one())
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(2000):
-            nursery.start_soon(call)
-    assert found == [1] * 2000
-
-
-async def test_two_thousand_guests_wait_at_once(reading: Reading) -> None:
-    library = Library()
-    wanted = library.keep(Block.of(b"wanted"))
-    root = library.code(reading([wanted]))
-    source = await gated(library)
-    found = []
-    async with ipvm.open(store=Memory(), sources=[source]) as node:
-        await node.store.put(library.blocks[root])
-        program = await node.load(root)
-
-        async def call() -> None:
-            found.append(await program.read(1))
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(2000):
-                nursery.start_soon(call)
-            await wait_all_tasks_blocked()
-            assert found == []
-            source.gate.set()
-    assert found == [0] * 2000
-    assert source.asked == [wanted]
 
 
 async def test_functions_that_are_called_by_cid_are_loaded_once() -> None:
