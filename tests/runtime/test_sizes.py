@@ -24,8 +24,8 @@ def opening(cid: Cid, *, times: int) -> tuple[str, dict[str, ipvm.Signature]]:
       (func (export "f") (result {"i32 " * times})
         (drop (call $open (i32.const 0) (i32.const 64)))
         {"(i32.load (i32.const 8))" * times}))"""
-    results: tuple[Type, ...] = ("bytes",) * times
-    return text, {"f": ipvm.Signature(params=(), results=results)}
+    results: list[Type] = ["bytes"] * times
+    return text, {"f": ipvm.Signature(params=(), results=tuple(results))}
 
 
 async def test_a_receipt_that_is_too_large_for_a_block_is_refused_and_the_call_is_not(
