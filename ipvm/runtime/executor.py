@@ -12,7 +12,7 @@ from ipvm.engine import OUT_OF_FUEL, EngineFault, Postponed, Trap, attempt, call
 from ipvm.errors import GuestError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Syscalls
 from ipvm.ipld import Block, Cid
-from ipvm.limits import CALL_DEPTH_MAX
+from ipvm.limits import CALL_DEPTH_MAX, CALL_MEMORY_KEPT
 from ipvm.linker import LinkedStore
 from ipvm.runtime.abi import Operand, Result, operands_from_blocks, read_results, result_block
 from ipvm.runtime.backtrace import failure_of
@@ -94,14 +94,15 @@ class Executor:
         """Run a function for another one; see `ipvm.host.Services.call`."""
         if caller.depth + 1 > CALL_DEPTH_MAX:
             raise LimitExceeded("call_depth", CALL_DEPTH_MAX)
-        loaded = await self._programs.get(cid, caller.entry.program.profile, blocks=self._run)
+        blocks = self._run if self._run.has_kept else None
+        loaded = await self._programs.get(cid, caller.entry.program.profile, blocks=blocks)
         entry = loaded.entry(function)
         signature = entry.signature
         task = Task(
             entry=entry,
             operands=operands_from_blocks(signature, arguments, function),
             fuel=fuel,
-            memory=caller.memory,
+            memory=caller.memory - caller.memory // CALL_MEMORY_KEPT,
             depth=caller.depth + 1,
         )
         fuel_used = fuel

@@ -1,7 +1,7 @@
 """Programs are fetched, linked and compiled once, however many ask and whatever goes wrong."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -254,3 +254,26 @@ async def test_functions_that_are_called_by_cid_are_loaded_once() -> None:
             source.gate.set()
     assert found == [0] * calls
     assert len(source.asked) == len(set(source.asked)) == 2
+
+
+async def test_functions_that_call_what_is_nowhere_learn_it_together(
+    calling: Callable[..., str],
+) -> None:
+    library = Library()
+    root = library.code(calling(Cid(Cid.of(b"absent").digest, codec=0x71), "f"))
+    source = Gated(Offline())
+    found = []
+    async with behind(source) as node:
+        await node.store.put(library.blocks[root])
+        program = await node.load(root)
+
+        async def call() -> None:
+            found.append(await program.go())
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(call)
+            await wait_all_tasks_blocked()
+            source.gate.set()
+    assert len(found) == 100
+    assert len({*found}) == len(source.asked) == 1
