@@ -10,6 +10,8 @@ from typing import Final, final
 
 import trio
 
+from ipvm.cli.terminal import escaped
+
 __all__ = ["Activity", "activity"]
 
 _DELAY_SECONDS: Final = 1.0
@@ -48,9 +50,11 @@ async def activity(text: str, *, shown: bool) -> AsyncIterator[Activity]:
 
 async def _show(going_on: Activity) -> None:
     await trio.sleep(_DELAY_SECONDS)
-    from rich.console import Console  # noqa: PLC0415 - 60 ms that few calls last long enough for
+    # 60 ms that few commands last long enough for.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    with Console(stderr=True).status(going_on.text) as status:
+    with Console(stderr=True).status(Text(escaped(going_on.text))) as status:
         while True:
             await trio.sleep(_REFRESH_SECONDS)
-            status.update(going_on.text)
+            status.update(Text(escaped(going_on.text)))

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from functools import partial
 from importlib import metadata
 from typing import Final
 
@@ -27,8 +26,7 @@ _EXIT_FAILURE: Final = 1
 
 
 @click.command("doctor", cls=Command)
-@click.pass_context
-def doctor(context: click.Context) -> None:
+def doctor() -> None:
     """Tell what is installed, and test the engine and the store.
 
     The exit code is 1 when something is not as it should be.
@@ -36,12 +34,10 @@ def doctor(context: click.Context) -> None:
     Find out why nothing works:
       $ ipvm doctor
     """
-    run_on_store(partial(_doctor, context), doing="Testing")
+    run_on_store(_doctor, doing="Testing")
 
 
-async def _doctor(
-    context: click.Context, opened: Lmdb, output: Output, _activity: Activity
-) -> None:
+async def _doctor(opened: Lmdb, output: Output, _activity: Activity) -> int:
     versions = _versions()
     tests = {**_engine_tests(), **await _store_tests(opened)}
     is_well = all(problem is None for problem in tests.values())
@@ -62,8 +58,7 @@ async def _doctor(
             output.text(f"{'ok' if problem is None else 'FAILED':12} {name}")
             if problem is not None:
                 output.text(f"{'':12} {problem}")
-    if not is_well:
-        context.exit(_EXIT_FAILURE)
+    return 0 if is_well else _EXIT_FAILURE
 
 
 def _versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from ipvm import errors
-from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped
+from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped, say
 from ipvm.errors import GuestError, IpvmError, LimitExceeded
 
 __all__ = ["OutputFailed", "report"]
@@ -54,8 +54,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
             return _EXIT_FAILURE
         case KeyboardInterrupt():
             if is_terminal(sys.stderr):
-                click.echo(err=True)  # so that it does not stand behind the ^C
-            return _told(as_json, "Interrupted", "interrupted", _EXIT_INTERRUPTED)
+                say()  # so that it does not stand behind the ^C
+            return _told("Interrupted", "interrupted", _EXIT_INTERRUPTED, as_json=as_json)
         case click.ClickException():
             return _report_usage(cause, as_json=as_json)
         case IpvmError():
@@ -89,21 +89,20 @@ def _forget_output() -> None:
 
 
 def _report_usage(error: click.ClickException, *, as_json: bool) -> int:
-    if not as_json:
+    if as_json:
+        return _told("UsageError", error.format_message(), error.exit_code, as_json=True)
+    with contextlib.suppress(OSError):
         error.show()
-        return error.exit_code
-    return _told(as_json, "UsageError", error.format_message(), error.exit_code)
+    return error.exit_code
 
 
 def _report_condition(error: IpvmError, *, as_json: bool) -> int:
-    name = type(error).__name__
+    name, message = type(error).__name__, str(error)
     if as_json:
-        return _told(as_json, name, str(error), error.exit_code, **_details(error))
-    message = str(error)
+        return _told(name, message, error.exit_code, as_json=True, **_details(error))
     hint = _next_step(error)
-    if hint:
-        message += f"\n{hint}"
-    return _told(as_json, name, message, error.exit_code)
+    message = f"{message}\n{hint}" if hint else message
+    return _told(name, message, error.exit_code, as_json=False)
 
 
 def _next_step(error: IpvmError) -> str:
@@ -130,12 +129,12 @@ def _details(error: IpvmError) -> dict[str, object]:
 def _report_bug(error: BaseException, *, as_json: bool) -> int:
     trace = "".join(traceback.format_exception(error))
     if as_json:
-        return _told(as_json, "Bug", str(error), _EXIT_BUG, traceback=trace)
-    click.echo(escaped(trace) + _BUG, err=True)
+        return _told("Bug", str(error), _EXIT_BUG, as_json=True, traceback=trace)
+    say(escaped(trace) + _BUG)
     return _EXIT_BUG
 
 
-def _told(as_json: bool, name: str, message: str, exit_code: int, **details: object) -> int:  # noqa: FBT001 - it comes first as it decides what the others become
+def _told(name: str, message: str, exit_code: int, *, as_json: bool, **details: object) -> int:
     if as_json:
         record = {
             "$type": "ipvm/error/1",
@@ -144,7 +143,7 @@ def _told(as_json: bool, name: str, message: str, exit_code: int, **details: obj
             "message": message,
             **details,
         }
-        click.echo(json_escaped(json.dumps(record, ensure_ascii=False)), err=True)
+        say(json_escaped(json.dumps(record, ensure_ascii=False)))
     else:
-        click.echo(f"Error: {indented(escaped(message))}", err=True)
+        say(f"Error: {indented(escaped(message))}")
     return exit_code

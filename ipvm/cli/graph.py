@@ -29,8 +29,7 @@ _JSON: Final = "json"
     default="tree",
     help="How to draw it; json is what --json gives.",
 )
-@click.pass_context
-def graph(context: click.Context, target: str, style: str) -> None:
+def graph(target: str, style: str) -> None:
     """Draw the functions that a function is linked to.
 
     What several of them import is drawn once, and referred to where it comes up again. A function
@@ -41,18 +40,17 @@ def graph(context: click.Context, target: str, style: str) -> None:
       $ ipvm graph examples/04-diamond/top
       $ ipvm graph examples/04-diamond/top --format svg > diamond.svg
     """
-    run(partial(_graph, context, target, style), doing="Gathering")
+    run(partial(_graph, target, style), doing="Gathering")
 
 
-async def _graph(context: click.Context, target: str, style: str, session: Session) -> None:
+async def _graph(target: str, style: str, session: Session) -> int:
     survey = await session.node.survey(await session.resolve(target))
     network = network_of(survey)
     if session.output.as_json or style == _JSON:
         session.output.record("graph", _record(network))
     else:
         session.output.text("\n".join(_DRAWINGS[style](network)))
-    if survey.problem is not None:
-        context.exit(survey.problem.exit_code)
+    return 0 if survey.problem is None else survey.problem.exit_code
 
 
 def _record(network: Network) -> dict[str, Value]:

@@ -13,8 +13,7 @@ __all__ = ["inspect"]
 
 @click.command("inspect", cls=Command)
 @click.argument("target")
-@click.pass_context
-def inspect(context: click.Context, target: str) -> None:
+def inspect(target: str) -> None:
     """Show what a function offers, what it needs, and whether it links.
 
     Nothing is compiled or run. A function that does not link is shown too, with all that is wrong
@@ -23,14 +22,13 @@ def inspect(context: click.Context, target: str) -> None:
     Look at a function before you call it:
       $ ipvm inspect bafy…
     """
-    run(partial(_inspect, context, target), doing="Gathering")
+    run(partial(_inspect, target), doing="Gathering")
 
 
-async def _inspect(context: click.Context, target: str, session: Session) -> None:
+async def _inspect(target: str, session: Session) -> int:
     survey = await session.node.survey(await session.resolve(target))
     if session.output.as_json:
         session.output.record("inspect", inspection_record(survey))
     else:
         session.output.text("\n".join(inspection_lines(survey)))
-    if survey.problem is not None:
-        context.exit(survey.problem.exit_code)
+    return 0 if survey.problem is None else survey.problem.exit_code

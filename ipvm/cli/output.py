@@ -8,7 +8,7 @@ import click
 
 from ipvm.cli.failures import OutputFailed
 from ipvm.cli.options import Settings
-from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped, short
+from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped, say, short
 from ipvm.ipld import DAG_JSON, Cid, Value, encode
 
 __all__ = ["Output"]
@@ -65,7 +65,7 @@ class Output:
     def note(self, text: str) -> None:
         """Say something to a person, on standard error. Nothing of it is needed by a program."""
         if not self._quiet and not self.as_json:
-            click.echo(escaped(text), err=True)
+            say(escaped(text))
 
     def log(self, cid: Cid, message: str) -> None:
         """Pass on what a function says while it runs. It may be called on any thread."""
@@ -73,7 +73,7 @@ class Output:
             return
         if self.as_json:
             record: Value = {"$type": "ipvm/log/1", "cid": str(cid), "message": message}
-            click.echo(json_escaped(encode(record, DAG_JSON).decode()), err=True)
+            say(json_escaped(encode(record, DAG_JSON).decode()))
         else:
             name = short(cid)
-            click.echo(f"[{name}] {indented(escaped(message), f'[{name}] ')}", err=True)
+            say(f"[{name}] {indented(escaped(message), f'[{name}] ')}")

@@ -45,7 +45,7 @@ def _write_json(output: Output, value: Value) -> None:
 def write_raw(output: Output, signature: Signature, value: Value) -> None:
     """Write a result to standard output as it is: bytes and text alone, the rest as DAG-CBOR."""
     match signature.results, value:
-        case (), _:
+        case ((), _) | (("bytes" | "string" | "link",), None):
             return
         case ("bytes",), bytes():
             output.payload(value)

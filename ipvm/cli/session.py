@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import final
 
+import click
 import trio
 
 from ipvm.cli.activity import Activity, activity
@@ -60,44 +61,45 @@ def path_shown(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
-def run(action: Callable[[Session], Awaitable[None]], *, doing: str) -> None:
+def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> None:
     """Open the node, and run a command on it.
 
     Args:
-        action: The command.
+        action: The command. What it returns is the exit code; nothing is success.
         doing: What a person who waits is told.
     """
     settings = current_settings()
     output = Output(settings)
 
-    async def work() -> None:
+    async def work() -> int | None:
         async with activity(doing, shown=output.shows_progress) as going_on:
             async with _node(settings, output) as node:
-                await action(Session(node, output, going_on))
+                return await action(Session(node, output, going_on))
 
     _run(work)
 
 
 def run_on_store(
-    action: Callable[[Lmdb, Output, Activity], Awaitable[None]], *, doing: str
+    action: Callable[[Lmdb, Output, Activity], Awaitable[int | None]], *, doing: str
 ) -> None:
-    """Run a command on the store alone."""
+    """Run a command on the store alone; see `run`."""
     settings = current_settings()
     output = Output(settings)
 
-    async def work() -> None:
+    async def work() -> int | None:
         async with activity(doing, shown=output.shows_progress) as going_on:
             path = store_path(settings.store, os.environ)
             with Lmdb(path, map_bytes=_limits(settings).store_map_bytes) as store:
-                await action(store, output, going_on)
+                return await action(store, output, going_on)
 
     _run(work)
 
 
-def _run(work: Callable[[], Awaitable[None]]) -> None:
+def _run(work: Callable[[], Awaitable[int | None]]) -> None:
     gc.enable()  # see `entry.main`
     # Elsewhere an interrupt could hit a function of ours that wasmtime has called.
-    trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
+    code = trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
+    click.get_current_context().exit(code or 0)
 
 
 @asynccontextmanager

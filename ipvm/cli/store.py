@@ -1,7 +1,5 @@
 """`ipvm store`: look after the store."""
 
-from functools import partial
-
 import click
 
 from ipvm.cli.activity import Activity
@@ -49,8 +47,7 @@ async def _stat(opened: Lmdb, output: Output, _activity: Activity) -> None:
 
 
 @store.command("check")
-@click.pass_context
-def check(context: click.Context) -> None:
+def check() -> None:
     """Verify the store: its structure, and every block against its hash.
 
     What is damaged is printed, one a line; the exit code is 4 then. Putting a block again mends it.
@@ -58,10 +55,10 @@ def check(context: click.Context) -> None:
     Verify it after the disk had a bad day:
       $ ipvm store check
     """
-    run_on_store(partial(_check, context), doing="Checking the structure")
+    run_on_store(_check, doing="Checking the structure")
 
 
-async def _check(context: click.Context, opened: Lmdb, output: Output, activity: Activity) -> None:
+async def _check(opened: Lmdb, output: Output, activity: Activity) -> int:
     total = (await opened.statistics()).blocks
 
     def progress(blocks: int, block_bytes: int) -> None:
@@ -79,8 +76,7 @@ async def _check(context: click.Context, opened: Lmdb, output: Output, activity:
     )
     if output.as_json:
         output.record("store-check", _record(walk, faults))
-    if faults:
-        context.exit(InvalidData.exit_code)
+    return InvalidData.exit_code if faults else 0
 
 
 def _record(walk: Check, faults: list[Fault]) -> dict[str, Value]:

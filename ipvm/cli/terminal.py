@@ -5,14 +5,32 @@ the cursor, rewrite what stands above, or turn the direction of reading. Printab
 the rest, only line breaks and tabs do, and the others are shown as escapes.
 """
 
+import contextlib
 import os
 import re
 from os import PathLike
 from typing import TextIO
 
-__all__ = ["escaped", "indented", "is_terminal", "json_escaped", "plural", "short", "unicode_path"]
+import click
+
+__all__ = [
+    "escaped",
+    "indented",
+    "is_terminal",
+    "json_escaped",
+    "plural",
+    "say",
+    "short",
+    "unicode_path",
+]
 
 _UTF16_UNITS = re.compile("....")
+
+
+def say(text: str = "") -> None:
+    """Write a line to standard error. Where nobody can read it, nothing is lost."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def escaped(text: str) -> str:

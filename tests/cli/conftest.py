@@ -140,7 +140,8 @@ def keep(ipvm: Ipvm) -> Keep:
     def keep(text: str, **imports: str) -> str:
         code = ipvm("block", "put", given=text_to_module(text)).line
         links = {name: {"/": cid} for name, cid in imports.items()}
-        manifest = {"ipvm": "manifest/1", "code": {"/": code}, "imports": links}
+        manifest = {"ipvm": "manifest/1", "code": {"/": code}}
+        manifest |= {"imports": links} if links else {}
         return ipvm("dag", "put", given=json.dumps(manifest).encode()).line
 
     return keep

@@ -1,5 +1,6 @@
 """The command as a process: its streams, its signals, and how soon it answers."""
 
+import contextlib
 import os
 import pty
 import signal
@@ -15,7 +16,7 @@ from trio.testing import MockClock
 from ipvm.cli.activity import activity
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Ipvm, Make
+    from tests.cli.conftest import Ipvm, Keep, Make
 
 IPVM = [sys.executable, "-m", "ipvm"]
 PATIENCE_SECONDS = 5
@@ -118,14 +119,17 @@ def test_an_interrupt_ends_waiting_for_standard_input(store: Path) -> None:
         assert process.wait() == 130
 
 
-def on_terminal(words: list[str]) -> str:
-    """Run a command whose standard output is a terminal; give what appears on it."""
+def on_terminal(words: list[str]) -> tuple[int, str]:
+    """Run a command on a terminal; give its exit code and what appears."""
     master, slave = pty.openpty()
-    done = subprocess.run([*IPVM, *words], stdout=slave, stderr=subprocess.PIPE, check=False)
-    os.close(slave)
-    assert done.returncode == 0, done.stderr
-    with os.fdopen(master, "rb") as terminal:
-        return terminal.read1().decode()
+    with subprocess.Popen([*IPVM, *words], stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # which is how a terminal says that nobody writes
+            while piece := os.read(master, 4096):
+                shown += piece
+        os.close(master)
+    return process.returncode, shown.decode()
 
 
 def test_text_of_a_function_is_escaped_on_a_terminal_and_nowhere_else(
@@ -133,8 +137,33 @@ def test_text_of_a_function_is_escaped_on_a_terminal_and_nowhere_else(
 ) -> None:
     words = ["call", echo, "string", '"a\\u001b[2J\\u0085b"']
     assert ipvm(*words).text == "a\x1b[2J\x85b\n"
-    assert on_terminal(words) == "a\\x1b[2J\\x85b\r\n"
-    assert on_terminal([*words, "--json"]).count("\\u0085") == 1
+    assert on_terminal([*words, "--quiet"]) == (0, "a\\x1b[2J\\x85b\r\n")
+    assert on_terminal([*words, "--json"])[1].count("\\u0085") == 1
+
+
+def test_failures_and_exit_codes_are_the_same_on_a_terminal(
+    math: str, keep: "Keep", store: Path
+) -> None:
+    root = keep('(module (import "gone" "f" (func)))')
+    assert store.exists()
+    code, shown = on_terminal(["inspect", root])
+    assert code == 8
+    assert shown.startswith(root)
+    code, shown = on_terminal(["call", math, "ad"])
+    assert code == 4
+    assert 'Error: no function "ad"' in shown
+    assert "Traceback" not in shown
+
+
+def test_a_command_works_where_nobody_can_read_what_it_has_to_say(math: str, ipvm: "Ipvm") -> None:
+    cid = ipvm("publish", math).output
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*IPVM, "publish", math], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, cid)
+        failed = subprocess.run([*IPVM, "publish", "nowhere"], stderr=full, check=False)
+        assert failed.returncode == 4
 
 
 async def test_who_waits_for_more_than_a_moment_sees_what_is_going_on(
