@@ -62,6 +62,10 @@ CALL_DEPTH_MAX: Final = 32
 CALL_FUEL_KEPT: Final = 64
 """One part in so many of its fuel stays with a function while another runs that it calls by CID."""
 
+CALL_MEMORY_KEPT: Final = 4
+"""A function that is called by CID gets the memory of its caller less one part in so many, so that a
+whole chain of calls takes at most four times the memory of its first."""
+
 READS_INLINE_MAX: Final = 1000
 """Reads that a receipt lists itself; more stand in a block of their own."""
 
