@@ -15,7 +15,6 @@ SPEC = Path(__file__).parents[2] / "spec"
 CHAPTERS = sorted(SPEC.glob("*.md"))
 DECISIONS = sorted((SPEC / "decisions").glob("*.md"))
 LOCAL_BOUNDS = {
-    "CALL_FUEL_KEPT",  # told in words, as the part of the fuel that a caller keeps
     "DESCRIPTION_BYTES_MAX",
     "DESCRIPTION_KEY_PARTS_MAX",
     "STORE_COMMIT_BYTES_MAX",
