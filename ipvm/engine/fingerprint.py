@@ -16,7 +16,7 @@ from ipvm.engine.profile import SETTINGS, wasmtime_version
 from ipvm.model import Profile
 from ipvm.wasm import PREPARATION_VERSION
 
-__all__ = ["artifact_key"]
+__all__ = ["artifact_key", "surroundings"]
 
 _PROCESSORS: Final = Path("/proc/cpuinfo")
 _FIRST_PROCESSOR_BYTES: Final = 8192
@@ -32,22 +32,24 @@ def artifact_key(code: bytes, profile: Profile) -> bytes:
         code: The binary CID of the module.
         profile: What it is compiled for.
     """
-    return hashlib.sha256(_surroundings(profile) + code).digest()
+    return hashlib.sha256(_digest(profile) + code).digest()
 
 
 @functools.cache
-def _surroundings(profile: Profile) -> bytes:
-    """Name what artifacts of a profile share, in 32 bytes."""
-    parts = (
-        wasmtime_version(),
-        repr(sorted(SETTINGS[profile].items())),
-        str(PREPARATION_VERSION),
+def _digest(profile: Profile) -> bytes:
+    return hashlib.sha256(repr(surroundings(profile)).encode()).digest()
+
+
+def surroundings(profile: Profile) -> tuple[object, ...]:
+    """Give what all artifacts of a profile depend on."""
+    return (
+        f"wasmtime {wasmtime_version()}",
+        sorted(SETTINGS[profile].items()),
+        f"preparation {PREPARATION_VERSION}",
         processor_features(),
     )
-    return hashlib.sha256(repr(parts).encode()).digest()
 
 
-@functools.cache
 def processor_features() -> str:
     """Tell what the processor can do, as the system says it."""
     features = ""

@@ -27,11 +27,12 @@ from ipvm.engine.compile_worker import (
     Request,
 )
 from ipvm.engine.compiler import INLINE_BYTES_MAX, ModuleSource, prepared
-from ipvm.engine.module import CompiledModule, load_artifact, refusal
+from ipvm.engine.module import CompiledModule, load_artifact, refusal, require_binary
 from ipvm.engine.profile import SETTINGS, engine_for
 from ipvm.errors import LimitExceeded, Refused
 from ipvm.limits import Limits
 from ipvm.model import Profile
+from ipvm.model.wording import printable
 from ipvm.wasm import HOW_TO_RAISE
 
 __all__ = ["Helper"]
@@ -45,6 +46,8 @@ _FOLDERS: Final = (
 _THREADS_MAX: Final = 8
 """Threads of one child: the stack and the heap of each count against the memory of the child."""
 _LAST_WORDS_BYTES_MAX: Final = 65_536
+_SHOWN_MAX: Final = 400
+"""Characters of the last words of a child that its parent repeats."""
 _RECEIVE_BYTES: Final = 1024 * 1024
 
 """Machine code up to this size is loaded faster than another thread is asked to do it."""
@@ -131,7 +134,8 @@ class _Child:
             raise _exceeded("compile_seconds_max", request["processor_seconds"])
         if any(sign in words for sign in OUT_OF_MEMORY):
             raise _exceeded("compile_memory_bytes_max", request["memory_bytes"])
-        raise _Died(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        raise _Died(f"{cause} {printable(words)[:_SHOWN_MAX]}".strip())
 
     async def end(self) -> None:
         """End the process, whatever it is doing. It cannot be cancelled, and takes no time."""
@@ -150,6 +154,7 @@ class Helper:
         self._limits = limits
         self._turns = trio.CapacityLimiter(os.cpu_count() or 1)
         self._idle: list[_Child] = []
+        self._busy: list[_Child] = []
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -162,9 +167,9 @@ class Helper:
             await self._idle.pop().end()
 
     @property
-    def idle_processes(self) -> tuple[int, ...]:
-        """The numbers of the processes that wait for work."""
-        return tuple(child.pid for child in self._idle)
+    def processes(self) -> tuple[int, ...]:
+        """The numbers of the processes that there are, those that wait for work first."""
+        return tuple(child.pid for child in (*self._idle, *self._busy))
 
     async def compile(self, source: ModuleSource, profile: Profile) -> CompiledModule:
         """Compile a module; see `ipvm.engine.compiler.Compiler`.
@@ -179,7 +184,9 @@ class Helper:
             processor_seconds=self._limits.compile_seconds_max,
             artifact_bytes=self._limits.artifact_bytes_max,
         )
-        answer, contents = await self._ask(request, await prepared(source))
+        module = await prepared(source)
+        require_binary(module)
+        answer, contents = await self._ask(request, module)
         if answer is Answer.COMPILED:
             return await _load(profile, contents)
         if answer is Answer.REFUSED:
@@ -193,15 +200,17 @@ class Helper:
         async with self._turns:
             while len(causes) < _ATTEMPTS:
                 child = self._idle.pop() if self._idle and not causes else await _Child.start()
+                self._busy.append(child)
                 try:
                     return await child.ask(request, module)
                 except _Died as died:
                     causes.append(str(died))
                 finally:
                     await self._put_back(child)
-        raise Refused(f"each of two processes died while it compiled: {', '.join(causes)}")
+        raise Refused(f"each of two processes died while it compiled: {'; '.join(causes)}")
 
     async def _put_back(self, child: _Child) -> None:
+        self._busy.remove(child)
         if child.goes_on and not self._closed:
             self._idle.append(child)
         else:
