@@ -1,16 +1,20 @@
 """Tell a person who waits that something is going on.
 
 Nothing is shown, and rich is not imported, unless it takes longer than a moment and standard error
-is a terminal. What the functions log meanwhile appears above the line.
+is a terminal. What the functions log meanwhile appears above the line, since rich stands in for
+standard error; for the payload, which may go to the same terminal, the line makes room.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import trio
 
 from ipvm.cli.terminal import escaped
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 __all__ = ["Activity", "activity"]
 
@@ -28,6 +32,25 @@ class Activity:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._line: Status | None = None
+
+    def make_room(self) -> None:
+        """Take the line away. It comes back if there is more to wait for."""
+        if self._line is not None:
+            self._line.stop()
+
+    async def show(self) -> None:
+        """Show the line until cancelled."""
+        await trio.sleep(_DELAY_SECONDS)
+        # 60 ms that few commands last long enough for.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        with Console(stderr=True).status(Text(escaped(self.text))) as self._line:
+            while True:
+                await trio.sleep(_REFRESH_SECONDS)
+                self._line.update(Text(escaped(self.text)))
+                self._line.start()
 
 
 @asynccontextmanager
@@ -43,18 +66,6 @@ async def activity(text: str, *, shown: bool) -> AsyncIterator[Activity]:
         yield going_on
         return
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_show, going_on)
+        nursery.start_soon(going_on.show)
         yield going_on
         nursery.cancel_scope.cancel()
-
-
-async def _show(going_on: Activity) -> None:
-    await trio.sleep(_DELAY_SECONDS)
-    # 60 ms that few commands last long enough for.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    with Console(stderr=True).status(Text(escaped(going_on.text))) as status:
-        while True:
-            await trio.sleep(_REFRESH_SECONDS)
-            status.update(Text(escaped(going_on.text)))

@@ -1,7 +1,7 @@
 """Write the payload of a command to standard output, and what else it has to say beside it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import final
 
 import click
@@ -20,10 +20,12 @@ class Output:
 
     Attributes:
         as_json: One JSON object is the payload, and what is said beside it is JSON too.
+        make_room: Called before something is written to standard output.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.as_json = settings.as_json
+        self.make_room: Callable[[], None] = lambda: None
         self._quiet = settings.quiet
 
     @property
@@ -37,6 +39,7 @@ class Output:
         Raises:
             OutputFailed: They cannot be written.
         """
+        self.make_room()
         try:
             click.echo(data, nl=False)
         except BrokenPipeError:

@@ -72,7 +72,7 @@ def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> No
     output = Output(settings)
 
     async def work() -> int | None:
-        async with activity(doing, shown=output.shows_progress) as going_on:
+        async with _activity(doing, output) as going_on:
             async with _node(settings, output) as node:
                 return await action(Session(node, output, going_on))
 
@@ -87,7 +87,7 @@ def run_on_store(
     output = Output(settings)
 
     async def work() -> int | None:
-        async with activity(doing, shown=output.shows_progress) as going_on:
+        async with _activity(doing, output) as going_on:
             path = store_path(settings.store, os.environ)
             with Lmdb(path, map_bytes=_limits(settings).store_map_bytes) as store:
                 return await action(store, output, going_on)
@@ -100,6 +100,13 @@ def _run(work: Callable[[], Awaitable[int | None]]) -> None:
     # Elsewhere an interrupt could hit a function of ours that wasmtime has called.
     code = trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
     click.get_current_context().exit(code or 0)
+
+
+@asynccontextmanager
+async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
+    async with activity(doing, shown=output.shows_progress) as going_on:
+        output.make_room = going_on.make_room
+        yield going_on
 
 
 @asynccontextmanager

@@ -8,10 +8,9 @@ the rest, only line breaks and tabs do, and the others are shown as escapes.
 import contextlib
 import os
 import re
+import sys
 from os import PathLike
 from typing import TextIO
-
-import click
 
 __all__ = [
     "escaped",
@@ -29,8 +28,10 @@ _UTF16_UNITS = re.compile("....")
 
 def say(text: str = "") -> None:
     """Write a line to standard error. Where nobody can read it, nothing is lost."""
-    with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+    if sys.stderr is not None:
+        # Not by click, which would write into what rich draws there meanwhile.
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def escaped(text: str) -> str:

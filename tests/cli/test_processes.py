@@ -180,6 +180,11 @@ async def test_who_waits_for_more_than_a_moment_sees_what_is_going_on(
         await trio.sleep(1.5)
         going_on.text = "Nearly done"
         await trio.sleep(0.5)
+        going_on.make_room()
+        shown = capsys.readouterr().err
+        assert "Nearly done" in shown
+        assert shown.endswith("\x1b[2K")
+        await trio.sleep(0.5)
     assert "Nearly done" in capsys.readouterr().err
     async with activity("Working", shown=False):
         await trio.sleep(10)
