@@ -36,6 +36,7 @@ __all__ = [
     "Request",
     "Settings",
     "configure",
+    "main",
 ]
 
 Settings: TypeAlias = Mapping[str, str | int | bool]

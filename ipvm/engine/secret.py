@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-__all__ = ["KEY_BYTES", "KEY_NAME", "UnusableFolder", "read_or_make_key"]
+__all__ = ["KEY_BYTES", "KEY_NAME", "UnusableFolder", "fresh_name", "read_or_make_key"]
 
 KEY_NAME: Final = "key"
 """Name of the file in the folder."""
