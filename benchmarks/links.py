@@ -1,6 +1,6 @@
 """Rows about what happens inside a linked program: calls from module to module, and host calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,19 +8,21 @@ import wasmtime
 
 import ipvm
 from benchmarks.guests import guest
-from benchmarks.measure import beside
+from benchmarks.measure import Side, beside, compared, seconds_of
 from benchmarks.programs import loaded
 from benchmarks.row import Effort, Line, Row
 from benchmarks.stock import FUEL, Stock, our_engine
 
 __all__ = ["ROWS"]
 
+_CALLS_AT_ONCE: Final = 75_000
+"""Calls that the first slice of fuel is enough for; a longer computation moves to another thread."""
+_TIMES: Final = 20
 _KIBIBYTE: Final = bytes(range(256)) * 4
 
 
 async def cid_to_cid(effort: Effort) -> Sequence[Line]:
-    """Call from one module into another, many times in one call from Python."""
-    calls = effort.size(5_000_000, 1000)
+    """Call from one module into another: the cost of one more call, and of very many at a time."""
     engine = our_engine()
     store = wasmtime.Store(engine)
     store.set_fuel(FUEL)
@@ -32,18 +34,36 @@ async def cid_to_cid(effort: Effort) -> Sequence[Line]:
     repeat = instance.exports(store)["f"]
     assert isinstance(repeat, wasmtime.Func)
 
-    async def rival(times: int) -> None:
-        for _ in range(times):
-            repeat(store, calls)
+    def rival(calls: int) -> Side:
+        async def side(times: int) -> None:
+            for _ in range(times):
+                repeat(store, calls)
+
+        return side
 
     async with loaded("repeat", imports={"other": "add"}) as function:
 
-        async def ours(times: int) -> None:
-            for _ in range(times):
-                await function(calls)
+        def ours(calls: int) -> Side:
+            async def side(times: int) -> None:
+                for _ in range(times):
+                    await function(calls)
 
-        line = await beside(ours, rival, effort, bar=1.1)
-    return [_each(line, calls, calls)]
+            return side
+
+        calls = effort.size(_CALLS_AT_ONCE, 10_000)
+        rounds = [
+            (await _marginal(ours, calls), await _marginal(rival, calls))
+            for _ in range(effort.rounds)
+        ]
+        many = effort.size(5_000_000, 10_000)
+        long = await beside(ours(many), rival(many), effort, part="in a long computation")
+    return [compared(rounds, bar=1.1), _each(long, many, many)]
+
+
+async def _marginal(side: Callable[[int], Side], calls: int) -> float:
+    """Give the seconds of one call among many, without what the call from Python takes."""
+    few = await seconds_of(side(1), _TIMES)
+    return (await seconds_of(side(calls), _TIMES) - few) / (calls - 1)
 
 
 async def block_read(effort: Effort) -> Sequence[Line]:
