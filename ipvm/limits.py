@@ -118,6 +118,9 @@ class Limits:
     fetches_max: int = 64
     """Blocks that one caller fetches at the same time."""
 
+    made_bytes_max: int = 4 * 1024 * 1024 * 1024
+    """Bytes of the blocks that one call makes and keeps."""
+
     folder_depth_max: int = 100
     """Folders that import each other in a chain when a function is published from the disk."""
 

@@ -24,17 +24,19 @@ class Settings:
         sources: Folders of other stores that blocks may come from.
         limits: Fields of `ipvm.Limits` that were set.
         offline: Leave the sources alone.
+        no_cache: Compile anew, and keep no machine code.
         quiet: Say nothing on standard error but why it failed.
         as_json: Write one JSON object instead of what people read.
     """
 
-    __slots__ = ("as_json", "limits", "offline", "quiet", "sources", "store")
+    __slots__ = ("as_json", "limits", "no_cache", "offline", "quiet", "sources", "store")
 
     def __init__(self) -> None:
         self.store: Path | None = None
         self.sources: list[Path] = []
         self.limits: dict[str, int] = {}
         self.offline = False
+        self.no_cache = False
         self.quiet = False
         self.as_json = False
 
@@ -116,6 +118,13 @@ SHARED_OPTIONS: Final[tuple[click.Parameter, ...]] = (
         expose_value=False,
         callback=_remember_switch("offline"),
         help="Use the blocks of the store only.",
+    ),
+    click.Option(
+        ["--no-cache"],
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_switch("no_cache"),
+        help="Compile anew, and keep no machine code for later.",
     ),
     click.Option(
         ["--limit"],

@@ -119,6 +119,7 @@ async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
             sources=sources,
             limits=_limits(settings),
             on_log=output.log,
+            cache=not settings.no_cache,
         ) as node:
             yield node
 

@@ -11,6 +11,8 @@ from typing import Final, final
 from ipvm.errors import Denied, IpvmError, LimitExceeded, NotFound, Unavailable
 from ipvm.exchange import BlockService
 from ipvm.ipld import Block, BlockMismatch, Cid
+from ipvm.limits import Limits
+from ipvm.wasm import HOW_TO_RAISE
 
 __all__ = ["LogSink", "Run"]
 
@@ -28,7 +30,8 @@ KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 class Run:
     """One call tree."""
 
-    def __init__(self, blocks: BlockService, on_log: LogSink) -> None:
+    def __init__(self, blocks: BlockService, on_log: LogSink, *, limits: Limits) -> None:
+        self._made_bytes_max = limits.made_bytes_max
         self.on_log = on_log
         self.reads: set[Cid] = set()
         self.obstacle: IpvmError | None = None
@@ -36,6 +39,7 @@ class Run:
         self._blocks = blocks
         self._kept: dict[bytes, Block] = {}
         self._kept_bytes = 0
+        self._made_bytes = 0
         self._stored: set[bytes] = set()
 
     @contextlib.contextmanager
@@ -64,8 +68,15 @@ class Run:
         return Block(cid, made.data) if made is not None else await self._blocks.get(cid)
 
     async def keep(self, block: Block) -> None:
-        """Take a block that a guest made."""
+        """Take a block that a guest made.
+
+        Raises:
+            LimitExceeded: The call made more bytes than this runner keeps for one.
+        """
         if block.cid.multihash not in self._kept and block.cid.multihash not in self._stored:
+            self._made_bytes += len(block.data)
+            if self._made_bytes > self._made_bytes_max:
+                raise LimitExceeded("made_bytes_max", self._made_bytes_max, how=HOW_TO_RAISE)
             self._kept[block.cid.multihash] = block
             self._kept_bytes += len(block.data)
             if self._kept_bytes > KEPT_BYTES_MAX:

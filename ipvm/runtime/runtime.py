@@ -129,7 +129,7 @@ class Runtime:
     ) -> tuple[Value, Execution]:
         await trio.lowlevel.checkpoint()
         given = arguments(entry.signature, values, name=entry.name)
-        run = Run(self.blocks, self._on_log)
+        run = Run(self.blocks, self._on_log, limits=self.limits)
         execution = await Executor(self._programs, run).execute(_task(entry, given, options))
         value = python_value(entry.signature, execution.results)
         if run.has_kept:
@@ -158,7 +158,7 @@ class Runtime:
         return await self._keep_receipt(ended, invocation, entry)
 
     async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
-        run = Run(self.blocks, self._on_log)
+        run = Run(self.blocks, self._on_log, limits=self.limits)
         task = _task(entry, given, options)
         fuel_used: int | None = None
         try:
