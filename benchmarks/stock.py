@@ -1,7 +1,7 @@
 """The rival of most rows: wasmtime by the classes of its Python package, as anyone would use it."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import wasmtime
 
@@ -10,7 +10,7 @@ from ipvm.engine import engine_for
 __all__ = ["FUEL", "Number", "Stock", "our_engine"]
 
 Number: TypeAlias = int | float
-FUEL = 10**15
+FUEL: Final = 10**15
 """More than any row uses up."""
 
 
