@@ -9,11 +9,14 @@ neither and is stopped by epochs.
 import atexit
 import contextlib
 import faulthandler
+import re
 import resource
+import signal
 import sys
 import threading
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -137,11 +140,22 @@ def _enable_faulthandler() -> None:
     """Install faulthandler before wasmtime installs its signal handlers.
 
     Enabled afterwards, it takes the signal of the next out-of-bounds access for a crash and ends
-    the process. Where standard error has no descriptor there is nothing to install it on.
+    the process. So it is left alone where somebody has made an engine before us. Where standard
+    error has no descriptor there is nothing to install it on.
     """
-    if not faulthandler.is_enabled() and sys.stderr is not None:
+    if not faulthandler.is_enabled() and sys.stderr is not None and not _is_segfault_caught():
         with contextlib.suppress(OSError, ValueError, AttributeError):
             faulthandler.enable()
+
+
+def _is_segfault_caught() -> bool:
+    """Tell whether there is a handler for SIGSEGV; Python itself knows only of its own."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGSEGV - 1) & 1)
 
 
 def _allow_many_files() -> None:
