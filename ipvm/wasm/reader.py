@@ -123,15 +123,7 @@ class Reader:
     def unsigned(self, bits: int) -> int:
         """Read an unsigned LEB128: no more bytes than `bits` takes, and no bits beyond them."""
         start = self.offset
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < _CONTINUED:
-                break
-            if shift >= bits:
-                self.fail(f"the integer takes too many bytes for {bits} bits", start)
+        value, _ = self._groups(bits)
         if value >> bits:
             self.fail(f"the integer does not fit {bits} bits", start)
         return value
@@ -139,20 +131,25 @@ class Reader:
     def signed(self, bits: int) -> int:
         """Read a signed LEB128: no more bytes than `bits` takes, and no bits beyond them."""
         start = self.offset
+        value, shift = self._groups(bits)
+        if value >> shift - 1:
+            value -= 1 << shift
+        if not -(1 << bits - 1) <= value < 1 << bits - 1:
+            self.fail(f"the integer does not fit {bits} bits", start)
+        return value
+
+    def _groups(self, bits: int) -> tuple[int, int]:
+        """Read the groups of seven bits of a LEB128, and give their value and number of bits."""
+        start = self.offset
         value = shift = 0
         while True:
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < _CONTINUED:
-                break
+                return value, shift
             if shift >= bits:
                 self.fail(f"the integer takes too many bytes for {bits} bits", start)
-        if byte & 0x40:
-            value -= 1 << shift
-        if not -(1 << bits - 1) <= value < 1 << bits - 1:
-            self.fail(f"the integer does not fit {bits} bits", start)
-        return value
 
     def index(self, what: str, count: int) -> int:
         """Read an index that must be below `count`."""
