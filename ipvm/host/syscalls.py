@@ -7,7 +7,7 @@ what is wrong with the runner.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar, TypeVarTuple, final
+from typing import ClassVar, Final, TypeVar, TypeVarTuple, final
 
 import trio
 
@@ -65,30 +65,16 @@ class Syscalls:
         self._store = store
         self._kernel = kernel
         self._services = services
-        self._now: dict[int, Callable[[tuple[int, ...]], int]] = {
-            1: self._check,
-            2: self._log,
-            3: self._abort,
-            4: self._fuel,
-            5: self._self,
-        }
-        self._wait: dict[int, tuple[HostCall, Callable[[tuple[int, ...]], Awaitable[int]]]] = {
-            16: (_OPEN, self._open),
-            17: (_LINK, self._link),
-            18: (_CALL, self._call),
-            19: (_HASH, self._hash),
-            20: (_CREATE, self._check_long),
-        }
 
     def now(self, operation: int) -> int:
         """Do an operation that cannot wait."""
-        return self._now[operation](self._kernel.request())
+        return self._now[operation](self, self._kernel.request())
 
     async def wait(self, operation: int) -> int:
         """Do an operation that may wait."""
         call, action = self._wait[operation]
         try:
-            return await action(self._kernel.request())
+            return await action(self, self._kernel.request())
         except IpvmError as error:
             number = _number_for(error)
             if number not in call.errors:
@@ -210,6 +196,25 @@ class Syscalls:
         self._store.fuel = max(left - fuel, 0)
         if fuel > left:
             raise Trap(OUT_OF_FUEL, ())
+
+    # The numbers of the operations are those of `binding.wat`. Tables of the class: those of an
+    # object would be cycles, which the collector would have to find after each call.
+    _now: ClassVar[dict[int, Callable[["Syscalls", tuple[int, ...]], int]]] = {
+        1: _check,
+        2: _log,
+        3: _abort,
+        4: _fuel,
+        5: _self,
+    }
+    _wait: ClassVar[
+        dict[int, tuple[HostCall, Callable[["Syscalls", tuple[int, ...]], Awaitable[int]]]]
+    ] = {
+        16: (_OPEN, _open),
+        17: (_LINK, _link),
+        18: (_CALL, _call),
+        19: (_HASH, _hash),
+        20: (_CREATE, _check_long),
+    }
 
 
 async def _apart(work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
