@@ -1,13 +1,14 @@
 """What reading a module yields: its outside, and where its parts lie."""
 
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from .types import Export, GlobalType, Import, MemoryType, TableType, TagType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """Where the contents of one section lie, in bytes from the start of the module."""
 
     id: int
@@ -28,8 +29,7 @@ class CustomSection(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleInfo:
+class ModuleInfo(Struct, frozen=True, kw_only=True, array_like=True, dict=True):
     """A core module as others see it.
 
     Attributes:
@@ -62,11 +62,11 @@ class ModuleInfo:
     custom: tuple[CustomSection, ...]
     sections: tuple[Section, ...]
     size: int
-    _by_name: dict[str, Export] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_name", {export.name: export for export in self.exports})
 
     def export(self, name: str) -> Export | None:
         """Return the export of that name."""
         return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Export]:
+        return {export.name: export for export in self.exports}
