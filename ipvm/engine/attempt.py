@@ -1,60 +1,73 @@
 """Run guest code at once, without a fiber, on the chance that it is done soon.
 
 Most calls compute for microseconds and wait for nothing, and a fiber for them costs more than they
-do. So a call may be tried in the plain way first, with the fuel of one slice. If the guest has to
-wait for the host, or needs more, the try is given up; its store is thrown away and the call is run
-on a fiber from the start, with the same result, because whatever a guest does before it waits stays
-within its store.
+do. So a call may be tried in the plain way first, with the fuel of one slice (`Store.ration`). If the
+guest has to wait for the host, or needs more, the try is given up; its store is thrown away and the
+call is run on a fiber from the start, with the same result, because whatever a guest does before it
+waits stays within its store.
 """
 
 import ctypes
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, final
 
 from ipvm.engine import capi
-from ipvm.engine.call import FIRST_SLICES, CallShape, raise_failure
-from ipvm.engine.store import Extern, Postponed, Store
-from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, OUT_OF_FUEL, Trap
+from ipvm.engine.call import CallShape, raise_failure
+from ipvm.engine.store import Postponed, Store
+from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, OUT_OF_FUEL, Outcome, Trap
 
-__all__ = ["KERNEL_NAME", "attempt"]
+__all__ = ["KERNEL_NAME", "Attempt"]
 
 KERNEL_NAME: Final = "ipvm:kernel"
 """Name of the module through whose table guests wait. As long as the table is empty, they cannot."""
 
 
-async def attempt(
-    store: Store, function: Extern, shape: CallShape, arguments: Sequence[int | float]
-) -> tuple[int | float, ...]:
-    """Call a function of a store that has not been entered, and give its results.
+@final
+class Attempt:
+    """What it takes to call functions of one type at once. It serves one call at a time."""
 
-    It never waits; it is async because it stands in for `ipvm.engine.call`.
+    __slots__ = ("_address", "_extern", "_function", "_outcome", "_pack", "_room", "_slots", "_unpack", "extern")
 
-    Raises:
-        Postponed: The call has to be run on a fiber.
-        Trap: The guest trapped.
-        BaseException: Whatever the store's host raised.
-    """
-    store.ration(FIRST_SLICES)
-    buffer = shape.buffer(arguments)
-    start = ctypes.addressof(buffer)
-    outcome = ctypes.c_uint64()
-    error = capi.func_call(
-        store.context,
-        function.payload,
-        start,
-        shape.argument_count,
-        start + shape.results_offset,
-        shape.result_count,
-        ctypes.addressof(outcome),
-    )
-    if error or outcome.value:
+    def __init__(self, shape: CallShape, outcome: Outcome) -> None:
+        self._room = ctypes.create_string_buffer(max(shape.slots, 1) * capi.RAW_BYTES)
+        self._address = ctypes.addressof(self._room)
+        self._slots = shape.slots
+        self._pack = shape.pack
+        self._unpack = shape.unpack
+        self._outcome = outcome
+        self._extern = ctypes.create_string_buffer(capi.EXTERN_BYTES)
+        self.extern = ctypes.addressof(self._extern)
+        """Address of the extern of the function that is called."""
+        self._function = self.extern + capi.EXTERN_PAYLOAD
+
+    def call(
+        self, store: Store, arguments: Sequence[int | float]
+    ) -> tuple[int | float, ...]:
+        """Call the function of a store that has not been entered, and give its results.
+
+        Raises:
+            Postponed: The call has to be run on a fiber.
+            Trap: The guest trapped.
+            BaseException: Whatever the store's host raised.
+        """
+        self._pack(self._room, 0, *arguments)
+        outcome = self._outcome
+        error = capi.func_call_unchecked(
+            store.context, self._function, self._address, self._slots, outcome.address
+        )
+        if error or outcome.values[0]:
+            self._fail(store, error)
+        return self._unpack(self._room)
+
+    def _fail(self, store: Store, error: int | None) -> None:
+        trap = self._outcome.values[0]
+        self._outcome.values[0] = 0
         try:
-            raise_failure(store, trap=outcome.value, error=error)
-        except Trap as trap:
-            if _would_go_on(trap, store):
-                raise Postponed from trap
+            raise_failure(store, trap=trap, error=error)
+        except Trap as ended:
+            if _would_go_on(ended, store):
+                raise Postponed from ended
             raise
-    return shape.results(buffer)
 
 
 def _would_go_on(trap: Trap, store: Store) -> bool:

@@ -34,38 +34,68 @@ WELCOME_SECONDS: Final = 0.02
 """Time that a guest may hold up the trio thread. No slice takes that long, but within one a guest may
 fill a gigabyte by one instruction; one that does is kept away for the rest of its call."""
 
-_FORMATS: Final = {"i32": "i20x", "i64": "q16x", "f32": "f20x", "f64": "d16x"}
+_FORMATS: Final = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
+_PADDING: Final = {"i32": "12x", "i64": "8x", "f32": "12x", "f64": "8x"}
+"""What is left of the 16 bytes of a number."""
 
 
 class CallShape:
-    """How arguments and results of one function type lie in memory."""
+    """How arguments and results of one function type lie in memory.
 
-    __slots__ = ("_arguments", "_kinds", "_results", "argument_count", "result_count")
+    They are numbers side by side, or values that name their types (`typed`).
+
+    Attributes:
+        argument_count: Number of arguments.
+        result_count: Number of results.
+        slots: The larger of the two.
+        pack: Packs the arguments as numbers.
+        unpack: Unpacks the results from numbers.
+    """
+
+    __slots__ = (
+        "_kinds",
+        "_typed",
+        "_typed_results",
+        "argument_count",
+        "pack",
+        "result_count",
+        "slots",
+        "unpack",
+    )
 
     def __init__(self, params: "Sequence[str]", results: "Sequence[str]") -> None:
         self.argument_count = len(params)
         self.result_count = len(results)
+        self.slots = max(len(params), len(results))
+        self.pack = struct.Struct("<" + "".join(map(_number, params))).pack_into
+        self.unpack = struct.Struct("<" + "".join(map(_number, results))).unpack_from
         self._kinds = [_KINDS[kind] for kind in params]
-        self._arguments = struct.Struct("<" + "".join(f"B7x{_FORMATS[kind]}" for kind in params))
-        self._results = struct.Struct("<" + "".join(f"8x{_FORMATS[kind]}" for kind in results))
+        self._typed = struct.Struct("<" + "".join(f"B7x{_number(kind)}8x" for kind in params))
+        self._typed_results = struct.Struct(
+            "<" + "".join(f"8x{_number(kind)}8x" for kind in results)
+        )
 
-    def buffer(self, arguments: "Sequence[int | float]") -> "ctypes.Array[ctypes.c_char]":
-        """Give the argument values, with room for the results after them."""
-        size = self._arguments.size + self._results.size
+    def typed(self, arguments: "Sequence[int | float]") -> "ctypes.Array[ctypes.c_char]":
+        """Give the arguments as typed values, with room for the results after them."""
+        size = self._typed.size + self._typed_results.size
         buffer = ctypes.create_string_buffer(max(size, 1))
         flat = [part for pair in zip(self._kinds, arguments, strict=True) for part in pair]
-        self._arguments.pack_into(buffer, 0, *flat)
+        self._typed.pack_into(buffer, 0, *flat)
         return buffer
 
     @property
     def results_offset(self) -> int:
-        """Where the results begin in the buffer."""
-        return self._arguments.size
+        """Where the results begin among typed values."""
+        return self._typed.size
 
-    def results(self, buffer: "ctypes.Array[ctypes.c_char]") -> tuple[int | float, ...]:
-        """Read the results after the call."""
-        return self._results.unpack_from(buffer, self._arguments.size)
+    def typed_results(self, buffer: "ctypes.Array[ctypes.c_char]") -> tuple[int | float, ...]:
+        """Read the results from typed values after the call."""
+        return self._typed_results.unpack_from(buffer, self._typed.size)
+
+
+def _number(kind: str) -> str:
+    return _FORMATS[kind] + _PADDING[kind]
 
 
 async def call(
@@ -80,7 +110,7 @@ async def call(
         Trap: The guest trapped.
         BaseException: Whatever the store's host raised.
     """
-    buffer = shape.buffer(arguments)
+    buffer = shape.typed(arguments)
     start = ctypes.addressof(buffer)
     outcome = (ctypes.c_void_p * 2)()
     future = capi.func_call_async(
@@ -98,7 +128,7 @@ async def call(
     finally:
         capi.call_future_delete(future)
     raise_failure(store, trap=outcome[0], error=outcome[1])
-    return shape.results(buffer)
+    return shape.typed_results(buffer)
 
 
 async def _drive(store: "Store", future: int) -> None:

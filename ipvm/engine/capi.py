@@ -44,6 +44,8 @@ def _long(name: str, result: Any, *arguments: Any) -> _Function:
 VAL_BYTES: Final = 32
 """Size of `wasmtime_val_t`: a kind byte, then a union at `VAL_PAYLOAD`."""
 VAL_PAYLOAD: Final = 8
+RAW_BYTES: Final = 16
+"""Size of `wasmtime_val_raw_t`, which has no kind."""
 EXTERN_BYTES: Final = 32
 """Size of `wasmtime_extern_t`: a kind byte, then a union at `EXTERN_PAYLOAD`."""
 EXTERN_PAYLOAD: Final = 8
@@ -172,17 +174,6 @@ memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, c_void_p, c_voi
 caller_context = _quick("wasmtime_caller_context", c_void_p, c_void_p)
 trap_new_code = _quick("wasmtime_trap_new_code", c_void_p, c_uint8)
 TRAP_INTERRUPT: Final = 10
-func_call = _long(
-    "wasmtime_func_call",
-    c_void_p,
-    c_void_p,
-    c_void_p,
-    c_void_p,
-    c_size_t,
-    c_void_p,
-    c_size_t,
-    c_void_p,
-)
 func_call_async = _quick(
     "wasmtime_func_call_async",
     c_void_p,
@@ -193,6 +184,15 @@ func_call_async = _quick(
     c_void_p,
     c_size_t,
     c_void_p,
+    c_void_p,
+)
+func_call_unchecked = _long(
+    "wasmtime_func_call_unchecked",
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_void_p,
+    c_size_t,
     c_void_p,
 )
 call_future_poll = _long("wasmtime_call_future_poll", c_bool, c_void_p)

@@ -13,9 +13,8 @@ import trio
 import wasmtime
 
 from ipvm.engine import capi
-from ipvm.engine.profile import Engine, engine_for
+from ipvm.engine.profile import Engine
 from ipvm.engine.store import Extern, PendingCall, Store, stores_by_context
-from ipvm.model import Profile
 
 __all__ = ["HostPort", "host_port_for"]
 
@@ -89,7 +88,7 @@ class HostPort:
         """Give `host.wait` as an extern of the store.
 
         From here on wasmtime takes the store for one that must be entered asynchronously, so what is
-        instantiated after that goes the long way; see `ipvm.engine.instantiate`.
+        instantiated after that goes the long way; see `ipvm.engine.assembly`.
         """
         extern = Extern()
         capi.linker_get(
@@ -99,6 +98,6 @@ class HostPort:
 
 
 @functools.cache
-def host_port_for(profile: Profile) -> HostPort:
-    """Give the host port of a profile's engine; the same object for the whole process."""
-    return HostPort(engine_for(profile))
+def host_port_for(engine: Engine) -> HostPort:
+    """Give the host port of an engine; the same object for the whole process."""
+    return HostPort(engine)

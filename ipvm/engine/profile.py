@@ -92,10 +92,10 @@ SETTINGS: Final[Mapping[Profile, Settings]] = MappingProxyType(
 class Engine:
     """A wasmtime engine of one profile, alive until the process ends."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, config: wasmtime.Config) -> None:
         self.profile: Profile = profile
         self.metered = profile == "deterministic"
-        self.wasmtime = wasmtime.Engine(configure(SETTINGS[profile]))
+        self.wasmtime = wasmtime.Engine(config)
         self.address = capi.address_of(self.wasmtime.ptr())
         self.ticker = Ticker(self.address)
 
@@ -113,7 +113,7 @@ def engine_for(profile: Profile) -> Engine:
             if engine is None:
                 _enable_faulthandler()
                 _allow_many_files()
-                engine = _ENGINES[profile] = Engine(profile)
+                engine = _ENGINES[profile] = Engine(profile, configure(SETTINGS[profile]))
     return engine
 
 

@@ -13,18 +13,24 @@ a trap, and the executor raises what was kept.
 import ctypes
 import functools
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import wasmtime
 
 from ipvm.engine import capi
 from ipvm.engine.profile import Engine
-from ipvm.engine.trap import read_failure
+from ipvm.engine.trap import Outcome
 
-if TYPE_CHECKING:
-    from ipvm.engine.module import CompiledModule
-
-__all__ = ["Extern", "Host", "Instance", "PendingCall", "Postponed", "Store", "StoreBounds"]
+__all__ = [
+    "Extern",
+    "Host",
+    "PendingCall",
+    "Postponed",
+    "Store",
+    "StoreBounds",
+    "i32_value",
+    "stores_by_context",
+]
 
 _SLICE_FUEL: Final = 1_000_000
 """Fuel that takes about a millisecond."""
@@ -73,36 +79,6 @@ class Extern:
         self.payload = self.address + capi.EXTERN_PAYLOAD
 
 
-class Instance:
-    """One instance in a store."""
-
-    __slots__ = ("_buffer", "_store", "address")
-
-    def __init__(self, store: "Store") -> None:
-        self._store = store
-        self._buffer = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
-        self.address = ctypes.addressof(self._buffer)
-
-    def export_into(self, name: bytes, address: int) -> None:
-        """Write the export of that name to the 32 bytes at an address.
-
-        Raises:
-            KeyError: There is no such export. The linker has checked names before; meeting it is
-                a bug.
-        """
-        found = capi.instance_export_get(
-            self._store.context, self.address, name, len(name), address
-        )
-        if not found:
-            raise KeyError(name)
-
-    def export(self, name: bytes) -> Extern:
-        """Give the export of that name; see `export_into`."""
-        extern = Extern()
-        self.export_into(name, extern.address)
-        return extern
-
-
 class Postponed(Exception):
     """Guest code cannot go on where it was tried at once: it has to wait, or to compute for long."""
 
@@ -122,10 +98,9 @@ class Store:
 
     __slots__ = (
         "_address",
+        "_outcome",
         "_reserve",
         "_slice_end",
-        "_words",
-        "_words_address",
         "context",
         "engine",
         "entered",
@@ -134,23 +109,26 @@ class Store:
         "pending",
     )
 
-    def __init__(self, engine: Engine, *, bounds: StoreBounds | None = None) -> None:
+    def __init__(self, engine: Engine, *, outcome: Outcome | None = None) -> None:
+        """Make a store.
+
+        Args:
+            engine: Its engine.
+            outcome: Room for C calls, if somebody has some to spare for as long as it is open.
+        """
         self.engine = engine
         self.host: Host | None = None
         self.entered = False
         self.failure: BaseException | None = None
         self.pending: PendingCall | None = None
-        self._address = capi.store_new(engine.address, None, None)
-        self.context = capi.store_context(self._address)
+        self._outcome = Outcome() if outcome is None else outcome
         self._reserve = 0
         self._slice_end = 0
-        self._words = (ctypes.c_uint64 * 2)()
-        self._words_address = ctypes.addressof(self._words)
+        self._address = capi.store_new(engine.address, None, None)
+        self.context = capi.store_context(self._address)
         if not engine.metered:  # else the epoch may end code that instantiation runs
             capi.set_epoch_deadline(self.context, _NO_DEADLINE)
         _STORES[self.context] = self
-        if bounds is not None:
-            self.bound(bounds)
 
     def close(self) -> None:
         """Free the store and all its instances. Closing twice is harmless."""
@@ -171,8 +149,10 @@ class Store:
         have gone beyond it, for the engine looks at fuel only where functions and loops begin.
         Setting it raises Postponed where what was kept back by `ration` would have to be touched.
         """
-        self._raise(capi.get_fuel(self.context, self._words_address), None)
-        left = self._words[0]
+        room = self._outcome
+        self._check(capi.get_fuel(self.context, room.address))
+        left = room.values[0]
+        room.values[0] = 0
         if not left and self._reserve:
             raise Postponed
         return left + self._reserve
@@ -181,23 +161,23 @@ class Store:
     def fuel(self, amount: int) -> None:
         if amount < self._reserve:
             raise Postponed
-        self._raise(capi.set_fuel(self.context, amount - self._reserve), None)
+        self._check(capi.set_fuel(self.context, amount - self._reserve))
         if amount < self._slice_end:
             # Setting fuel begins the slice anew, and a guest that makes one host call after the
             # other would never yield. So the first time that its slice is over, it is ended here.
             self._slice_end = 0
-            self._raise(capi.fuel_yield_interval(self.context, 1), None)
+            self._check(capi.fuel_yield_interval(self.context, 1))
 
     @property
     def rationed(self) -> bool:
         """Whether guest code has less fuel than there is."""
         return self._reserve > 0
 
-    def ration(self, slices: int) -> None:
-        """Keep back all fuel but that of so many slices; see `use_slices`."""
-        amount = self.fuel
-        self._reserve = max(amount - slices * _SLICE_FUEL, 0)
-        self.fuel = amount
+    def ration(self, fuel: int, slices: int) -> None:
+        """Set the fuel, and keep back all but that of so many slices; see `use_slices`."""
+        ration = slices * _SLICE_FUEL
+        self._reserve = fuel - ration if fuel > ration else 0
+        self._check(capi.set_fuel(self.context, fuel - self._reserve))
 
     def enter(self) -> None:
         """Get ready to run guest code. From here on the store is entered asynchronously."""
@@ -209,29 +189,10 @@ class Store:
         if self.engine.metered:
             amount = slices * _SLICE_FUEL
             self._slice_end = self.fuel - amount
-            self._raise(capi.fuel_yield_interval(self.context, amount), None)
+            self._check(capi.fuel_yield_interval(self.context, amount))
         else:
             capi.epoch_yield(self.context, slices)
             capi.set_epoch_deadline(self.context, slices)
-
-    def instantiate(self, module: "CompiledModule", imports: int, count: int) -> Instance:
-        """Instantiate a module with `count` imports, which stand as an array at address `imports`.
-
-        The store must not have been entered; see `ipvm.engine.instantiate`.
-
-        Raises:
-            Trap: An active segment does not fit.
-            EngineFault: wasmtime refused, for example because a bound of the store was reached.
-        """
-        instance = Instance(self)
-        words = self._words
-        words[0] = 0
-        error = capi.instance_new(
-            self.context, module.address, imports, count, instance.address, self._words_address
-        )
-        if error or words[0]:
-            self._raise(error, words[0])
-        return instance
 
     def memory_view(self, memory: int, size: int) -> memoryview:
         """Give a writable view of a memory of known size, which stands as an extern at an address.
@@ -245,14 +206,15 @@ class Store:
             "B"
         )
 
-    def constant_i32(self, value: int, address: int) -> None:
-        """Make an immutable global and write it as an extern to the 32 bytes at an address."""
-        initial = _value(capi.KIND_I32, value)
-        error = capi.global_new(
-            self.context, _CONSTANT_I32, ctypes.addressof(initial), address + capi.EXTERN_PAYLOAD
-        )
-        self._raise(error, None)
-        ctypes.c_uint8.from_address(address).value = capi.EXTERN_GLOBAL
+    def constant(self, value: int, address: int) -> None:
+        """Make an immutable i32 global.
+
+        Args:
+            value: Address of an `i32_value`.
+            address: Of an extern, for the global; its kind stands there already.
+        """
+        payload = address + capi.EXTERN_PAYLOAD
+        self._check(capi.global_new(self.context, _CONSTANT_I32, value, payload))
 
     def set_table(self, table: Extern, index: int, function: Extern) -> None:
         """Put a function into a table."""
@@ -261,13 +223,11 @@ class Store:
             ctypes.addressof(value) + capi.VAL_PAYLOAD, function.payload, capi.FUNC_BYTES
         )
         error = capi.table_set(self.context, table.payload, index, ctypes.addressof(value))
-        self._raise(error, None)
+        self._check(error)
 
-    def _raise(self, error: int | None, trap: int | None) -> None:
-        if error or trap:
-            failure = read_failure(error, trap)
-            assert failure is not None
-            raise failure
+    def _check(self, error: int | None) -> None:
+        if error:
+            raise self._outcome.failure(error)
 
 
 def stores_by_context() -> dict[int, Store]:
@@ -284,6 +244,11 @@ _CONSTANT_I32: Final = capi.address_of(_CONSTANT_I32_TYPE.ptr())
 def _array(size: int) -> "type[ctypes.Array[ctypes.c_char]]":
     """Give the array type of a size; making one takes ten times as long as using it."""
     return ctypes.c_char * size
+
+
+def i32_value(value: int) -> "ctypes.Array[ctypes.c_char]":
+    """Give a `wasmtime_val_t` of an i32; see `Store.constant`."""
+    return _value(capi.KIND_I32, value)
 
 
 def _value(kind: int, payload: int) -> "ctypes.Array[ctypes.c_char]":

@@ -6,7 +6,7 @@ the module's name as the engine knows it, which the runtime sets to the CID of t
 
 import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import wasmtime
 from wasmtime import _ffi
@@ -14,7 +14,15 @@ from wasmtime import _ffi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["OUT_OF_FUEL", "STACK_OVERFLOW", "EngineFault", "Frame", "Trap", "read_failure"]
+__all__ = [
+    "OUT_OF_FUEL",
+    "STACK_OVERFLOW",
+    "EngineFault",
+    "Frame",
+    "Outcome",
+    "Trap",
+    "read_failure",
+]
 
 STACK_OVERFLOW: Final = "stack-overflow"
 OUT_OF_FUEL: Final = "out-of-fuel"
@@ -50,6 +58,30 @@ class Trap(Exception):
 
 class EngineFault(Exception):
     """wasmtime refused an operation; the message is its own."""
+
+
+@final
+class Outcome:
+    """Room for the trap that a C call leaves, if any. It serves one call at a time.
+
+    Attributes:
+        values: The room; what a C call finds there must be 0.
+        address: Where it is.
+    """
+
+    __slots__ = ("address", "values")
+
+    def __init__(self) -> None:
+        self.values = (ctypes.c_uint64 * 1)()
+        self.address = ctypes.addressof(self.values)
+
+    def failure(self, error: int | None) -> "Trap | EngineFault":
+        """Take what a C call left, and make the room ready for the next; see `read_failure`."""
+        trap = self.values[0]
+        self.values[0] = 0
+        failure = read_failure(error, trap)
+        assert failure is not None
+        return failure
 
 
 def read_failure(error: int | None, trap: int | None) -> Trap | EngineFault | None:

@@ -6,7 +6,7 @@
 ;; kernel's memory stands in kernel.wat, the calls in spec/host-interface.md.
 (module
   (import "kernel" "memory" (memory $k 16384 16384))
-  (import "kernel" "now" (func $now (param i32) (result i32)))
+  (import "host" "now" (func $now (param i32) (result i32)))
   (import "kernel" "wait_for" (func $wait (param i32) (result i32)))
   (import "guest" "memory" (memory $g 0))
   (import "guest" "number" (global $guest i32))
@@ -35,11 +35,16 @@
     (call $request32 (i32.const 7) (global.get $guest))
     (call $wait (local.get $operation)))
 
+  ;; Where the table entry of a handle stands.
+  (func $slot (param $id i32) (result i32)
+    (i32.add (i32.shl (local.get $id) (i32.const 4))
+      (select (i32.const 2800) (i32.const 1056964608) (i32.le_u (local.get $id) (i32.const 80)))))
+
   ;; The table entry of a handle, or 0 where there is no such block.
   (func $entry (param $id i32) (result i32)
     (if (i32.eqz (local.get $id)) (then (return (i32.const 0))))
     (if (i32.gt_u (local.get $id) (i32.load $k (i32.const 128))) (then (return (i32.const 0))))
-    (i32.add (i32.const 2800) (i32.shl (local.get $id) (i32.const 4))))
+    (call $slot (local.get $id)))
 
   ;; Where a block of that length would go, or 0 where there is no room.
   (func $room (param $length i32) (result i32) (local $at i32)
@@ -82,7 +87,7 @@
     (i32.const 0))
 
   (func $block_create (param $out i32) (param $codec i64) (param $data i32) (param $length i32)
-    (result i32) (local $at i32) (local $id i32) (local $error i32)
+    (result i32) (local $at i32) (local $id i32) (local $entry i32) (local $error i32)
     (if (call $outside (local.get $out) (i32.const 4)) (then (return (i32.const 1))))
     (if (call $outside (local.get $data) (local.get $length)) (then (return (i32.const 1))))
     (if (i32.gt_u (local.get $length) (i32.const 4194304)) (then (return (i32.const 3))))
@@ -104,9 +109,10 @@
     (i32.store $k (i32.const 128) (local.get $id))
     (i32.store $k (i32.const 132)
       (i32.and (i32.add (i32.add (local.get $at) (local.get $length)) (i32.const 7)) (i32.const -8)))
-    (i32.store $k offset=2800 (i32.shl (local.get $id) (i32.const 4)) (local.get $at))
-    (i32.store $k offset=2804 (i32.shl (local.get $id) (i32.const 4)) (local.get $length))
-    (i64.store $k offset=2808 (i32.shl (local.get $id) (i32.const 4)) (local.get $codec))
+    (local.set $entry (call $slot (local.get $id)))
+    (i32.store $k (local.get $entry) (local.get $at))
+    (i32.store $k offset=4 (local.get $entry) (local.get $length))
+    (i64.store $k offset=8 (local.get $entry) (local.get $codec))
     (i32.store $g align=1 (local.get $out) (local.get $id))
     (i32.const 0))
 
@@ -178,7 +184,7 @@
   (func $take_message (param $at i32) (param $length i32) (result i32)
     (if (call $outside (local.get $at) (local.get $length)) (then (return (i32.const 1))))
     (if (i32.gt_u (local.get $length) (i32.const 65536)) (then (return (i32.const 3))))
-    (memory.copy $k $g (i32.const 16781312) (local.get $at) (local.get $length))
+    (memory.copy $k $g (i32.const 1056899072) (local.get $at) (local.get $length))
     (i32.const 0))
 
   (func $log (param $message i32) (param $length i32) (result i32) (local $error i32)
