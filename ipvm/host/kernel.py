@@ -47,6 +47,8 @@ _BINDING_IMPORTS: Final = (
 
 _WORDS: Final = struct.Struct("<8Q")
 _BOOK: Final = struct.Struct("<III")
+_MARK: Final = struct.Struct("<II")
+"""The part of the book that changes: the number of blocks, and where the last one ends."""
 _ENTRY: Final = struct.Struct("<IIQ")
 
 
@@ -117,6 +119,19 @@ class Kernel:
     def arm(self) -> None:
         """Let the guests wait for the host. What is instantiated after that takes longer."""
         self._store.set_table(self._instance.export(b"wait"), 0, self._port.wait(self._store))
+
+    def mark(self) -> tuple[int, int]:
+        """Tell which blocks are open, to go back to that with `close_since`."""
+        count, start, _end = _BOOK.unpack_from(self._view, _COUNT)
+        return count, start
+
+    def close_since(self, mark: tuple[int, int]) -> None:
+        """Close the blocks that were opened since; their handles are of no block any more.
+
+        It costs the same for any number of them. What lay there stays until it is overwritten, and
+        no guest can read it.
+        """
+        _MARK.pack_into(self._view, _COUNT, *mark)
 
     def place(self, block: OpenBlock) -> int:
         """Open a block and give its handle.
