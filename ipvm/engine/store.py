@@ -124,6 +124,7 @@ class Store:
         "_address",
         "_reserve",
         "_slice_end",
+        "_slices",
         "_words",
         "_words_address",
         "context",
@@ -144,6 +145,7 @@ class Store:
         self.context = capi.store_context(self._address)
         self._reserve = 0
         self._slice_end = 0
+        self._slices = 0
         self._words = (ctypes.c_uint64 * 2)()
         self._words_address = ctypes.addressof(self._words)
         if not engine.metered:  # else the epoch may end code that instantiation runs
@@ -185,7 +187,7 @@ class Store:
         if amount < self._slice_end:
             # Setting fuel begins the slice anew, and a guest that makes one host call after the
             # other would never yield. So the first time that its slice is over, it is ended here.
-            self._slice_end = 0
+            self._slice_end = self._slices = 0
             self._raise(capi.fuel_yield_interval(self.context, 1), None)
 
     @property
@@ -206,6 +208,7 @@ class Store:
 
     def use_slices(self, slices: int) -> None:
         """Let guest code yield each time it has computed for that many milliseconds or so."""
+        self._slices = slices
         if self.engine.metered:
             amount = slices * _SLICE_FUEL
             self._slice_end = self.fuel - amount
@@ -213,6 +216,16 @@ class Store:
         else:
             capi.epoch_yield(self.context, slices)
             capi.set_epoch_deadline(self.context, slices)
+
+    def begin_again(self, fuel: int | None) -> None:
+        """Get ready for another call of what lives here, with so much fuel and a slice of its own."""
+        if fuel is None:
+            capi.set_epoch_deadline(self.context, 1)
+            return
+        self._raise(capi.set_fuel(self.context, fuel), None)  # which begins a slice, too
+        self._slice_end = fuel - _SLICE_FUEL
+        if self._slices != 1:
+            self.use_slices(1)
 
     def instantiate(self, module: "CompiledModule", imports: int, count: int) -> Instance:
         """Instantiate a module with `count` imports, which stand as an array at address `imports`.
