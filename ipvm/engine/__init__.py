@@ -27,6 +27,7 @@ from ipvm.engine.profile import (
     engine_for,
     wasmtime_version,
 )
+from ipvm.engine.resident import ResidentFunction
 from ipvm.engine.store import Extern, Host, Instance, Postponed, Store, StoreBounds
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
@@ -59,6 +60,7 @@ __all__ = [
     "ModuleSource",
     "NotCompiled",
     "Postponed",
+    "ResidentFunction",
     "Store",
     "StoreBounds",
     "Trap",

@@ -7,7 +7,7 @@ step, as most are, costs no coroutine.
 
 import ctypes
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ipvm.engine import capi
 from ipvm.engine.call import CallShape, drive, poll, raise_failure
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ResidentFunction"]
 
-_NUMBERS: Final = {
+_Slot: TypeAlias = ctypes.c_int32 | ctypes.c_int64 | ctypes.c_float | ctypes.c_double
+
+_SLOTS: Final[dict[str, type[_Slot]]] = {
     "i32": ctypes.c_int32,
     "i64": ctypes.c_int64,
     "f32": ctypes.c_float,
@@ -85,16 +87,14 @@ class ResidentFunction:
         """
         trap, error = self._failure
         if trap or error or self._store.failure is not None:
-            self._failure[:] = (None, None)
+            self._failure[:] = [None, None]
             raise_failure(self._store, trap=trap, error=error)
         return [slot.value for slot in self._results]
 
 
-def _slots(
-    buffer: "ctypes.Array[ctypes.c_char]", kinds: Sequence[str], offset: int
-) -> list["ctypes.c_int32 | ctypes.c_int64 | ctypes.c_float | ctypes.c_double"]:
+def _slots(buffer: "ctypes.Array[ctypes.c_char]", kinds: Sequence[str], offset: int) -> list[_Slot]:
     """Give the numbers of the values that lie in a buffer from an offset on."""
     return [
-        _NUMBERS[kind].from_buffer(buffer, offset + number * VAL_BYTES + VAL_PAYLOAD)
+        _SLOTS[kind].from_buffer(buffer, offset + number * VAL_BYTES + VAL_PAYLOAD)
         for number, kind in enumerate(kinds)
     ]
