@@ -2,15 +2,16 @@
 
 from ipvm.engine import selftest
 from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_path
-from ipvm.engine.attempt import KERNEL_NAME, attempt
+from ipvm.engine.assembly import Assembly, Import, InstanceExport, Part
+from ipvm.engine.attempt import FIRST_SLICES, KERNEL_NAME, Attempt
 from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
 from ipvm.engine.helper import Helper
 from ipvm.engine.hostport import HostPort, host_port_for
-from ipvm.engine.instantiate import instantiate
 from ipvm.engine.module import (
     CompiledModule,
+    InvalidArtifact,
     InvalidText,
     NotCompiled,
     compile_module,
@@ -18,6 +19,7 @@ from ipvm.engine.module import (
     text_to_module,
     validate,
 )
+from ipvm.engine.pool import POOL_FIBERS_MAX, POOL_TABLE_ELEMENTS_MAX, in_pool, pooled_engine_for
 from ipvm.engine.profile import (
     PROFILES,
     STACK_LIMIT,
@@ -27,10 +29,22 @@ from ipvm.engine.profile import (
     engine_for,
     wasmtime_version,
 )
-from ipvm.engine.store import Extern, Host, Instance, Postponed, Store, StoreBounds
+from ipvm.engine.resident import ResidentFunction
+from ipvm.engine.store import Extern, Host, Postponed, Store, StoreBounds
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
 __all__ = [
+    "FIRST_SLICES",
+    "Assembly",
+    "Attempt",
+    "Import",
+    "InstanceExport",
+    "InvalidArtifact",
+    "POOL_FIBERS_MAX",
+    "POOL_TABLE_ELEMENTS_MAX",
+    "Part",
+    "in_pool",
+    "pooled_engine_for",
     "EXTERN_BYTES",
     "KERNEL_NAME",
     "OUT_OF_FUEL",
@@ -54,22 +68,20 @@ __all__ = [
     "Host",
     "HostPort",
     "InProcess",
-    "Instance",
     "InvalidText",
     "ModuleSource",
     "NotCompiled",
     "Postponed",
+    "ResidentFunction",
     "Store",
     "StoreBounds",
     "Trap",
     "artifacts_path",
-    "attempt",
     "call",
     "compile_module",
     "compile_now",
     "engine_for",
     "host_port_for",
-    "instantiate",
     "selftest",
     "text_to_module",
     "validate",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ipvm.engine.store import Extern, PendingCall, Store
 
-__all__ = ["FIRST_SLICES", "CallShape", "call", "raise_failure", "worker_limiter"]
+__all__ = ["FIRST_SLICES", "CallShape", "call", "drive", "poll", "raise_failure", "worker_limiter"]
 
 FIRST_SLICES: Final = 1
 """Slices that a guest may use on the trio thread before it counts as CPU-bound: a millisecond."""
@@ -124,20 +124,20 @@ async def call(
         ctypes.addressof(outcome) + 8,
     )
     try:
-        await _drive(store, future)
+        await drive(store, future)
     finally:
         capi.call_future_delete(future)
     raise_failure(store, trap=outcome[0], error=outcome[1])
     return shape.typed_results(buffer)
 
 
-async def _drive(store: "Store", future: int) -> None:
+async def drive(store: "Store", future: int) -> None:
     """Poll until the guest is done, answering what it waits for."""
-    poll: Callable[[Store, int], Awaitable[bool]] = _poll_here
+    turn: Callable[[Store, int], Awaitable[bool]] = _poll_here
     welcome = True
     started = time.perf_counter()
-    while not await poll(store, future):
-        if poll is _poll_here:
+    while not await turn(store, future):
+        if turn is _poll_here:
             welcome = time.perf_counter() - started < WELCOME_SECONDS
         pending = store.pending
         if pending is None:
@@ -146,10 +146,10 @@ async def _drive(store: "Store", future: int) -> None:
             await _answer(store, pending)
         if pending is None or not welcome:
             store.use_slices(WORKER_SLICES)
-            poll = _poll_on_worker
-        elif poll is _poll_on_worker:
+            turn = _poll_on_worker
+        elif turn is _poll_on_worker:
             store.use_slices(FIRST_SLICES)
-            poll = _poll_here
+            turn = _poll_here
         started = time.perf_counter()
 
 
@@ -161,14 +161,15 @@ async def _answer(store: "Store", pending: "PendingCall") -> None:
 
 
 async def _poll_here(store: "Store", future: int) -> bool:
-    return _poll(store, future)
+    return poll(store, future)
 
 
 async def _poll_on_worker(store: "Store", future: int) -> bool:
-    return await trio.to_thread.run_sync(_poll, store, future, limiter=worker_limiter())
+    return await trio.to_thread.run_sync(poll, store, future, limiter=worker_limiter())
 
 
-def _poll(store: "Store", future: int) -> bool:
+def poll(store: "Store", future: int) -> bool:
+    """Let the guest run until it is done, waits, or has used up its slice; tell whether it is done."""
     if store.engine.metered:
         return bool(capi.call_future_poll(future))
     with store.engine.ticker.running():

@@ -101,6 +101,7 @@ class Store:
         "_outcome",
         "_reserve",
         "_slice_end",
+        "_slices",
         "context",
         "engine",
         "entered",
@@ -124,6 +125,7 @@ class Store:
         self._outcome = Outcome() if outcome is None else outcome
         self._reserve = 0
         self._slice_end = 0
+        self._slices = 0
         self._address = capi.store_new(engine.address, None, None)
         self.context = capi.store_context(self._address)
         if not engine.metered:  # else the epoch may end code that instantiation runs
@@ -165,7 +167,7 @@ class Store:
         if amount < self._slice_end:
             # Setting fuel begins the slice anew, and a guest that makes one host call after the
             # other would never yield. So the first time that its slice is over, it is ended here.
-            self._slice_end = 0
+            self._slice_end = self._slices = 0
             self._check(capi.fuel_yield_interval(self.context, 1))
 
     @property
@@ -186,6 +188,7 @@ class Store:
 
     def use_slices(self, slices: int) -> None:
         """Let guest code yield each time it has computed for that many milliseconds or so."""
+        self._slices = slices
         if self.engine.metered:
             amount = slices * _SLICE_FUEL
             self._slice_end = self.fuel - amount
@@ -193,6 +196,16 @@ class Store:
         else:
             capi.epoch_yield(self.context, slices)
             capi.set_epoch_deadline(self.context, slices)
+
+    def begin_again(self, fuel: int | None) -> None:
+        """Get ready for another call of what lives here, with so much fuel and a slice of its own."""
+        if fuel is None:
+            capi.set_epoch_deadline(self.context, 1)
+            return
+        self._check(capi.set_fuel(self.context, fuel))  # which begins a slice, too
+        self._slice_end = fuel - _SLICE_FUEL
+        if self._slices != 1:
+            self.use_slices(1)
 
     def memory_view(self, memory: int, size: int) -> memoryview:
         """Give a writable view of a memory of known size, which stands as an extern at an address.

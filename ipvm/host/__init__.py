@@ -3,15 +3,25 @@
 from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_call
 from ipvm.host.companions import Companions, companion_bytes, companion_text, companions_for
 from ipvm.host.error_number import ErrorNumber
-from ipvm.host.kernel import Binding, Kernel, OpenBlock
+from ipvm.host.kernel import Kernel, OpenBlock
 from ipvm.host.services import EXIT_NUMBERS, CallOutcome, Services
 from ipvm.host.syscalls import Syscalls
+from ipvm.host.wiring import (
+    KERNEL,
+    MEMORY,
+    arm,
+    binding_part,
+    kernel_part,
+    stub_export,
+    stub_part,
+)
 
 __all__ = [
     "EXIT_NUMBERS",
     "HOST_CALLS",
     "HOST_MODULES",
-    "Binding",
+    "KERNEL",
+    "MEMORY",
     "CallOutcome",
     "Companions",
     "ErrorNumber",
@@ -21,8 +31,13 @@ __all__ = [
     "Parameter",
     "Services",
     "Syscalls",
+    "arm",
+    "binding_part",
     "companion_bytes",
     "companion_text",
     "companions_for",
     "host_call",
+    "kernel_part",
+    "stub_export",
+    "stub_part",
 ]

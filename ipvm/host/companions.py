@@ -9,9 +9,16 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from ipvm.engine import KERNEL_NAME, CompiledModule, compile_now, engine_for, text_to_module
+from ipvm.engine import (
+    KERNEL_NAME,
+    CompiledModule,
+    Engine,
+    compile_now,
+    engine_for,
+    in_pool,
+    text_to_module,
+)
 from ipvm.host.calls import HOST_CALLS, HostCall
-from ipvm.model import Profile
 from ipvm.wasm import prepare, read_module
 
 __all__ = ["Companions", "companion_bytes", "companion_text", "companions_for", "export_name"]
@@ -27,13 +34,20 @@ class Companions:
 
 
 @functools.cache
-def companions_for(profile: Profile) -> Companions:
-    """Compile the companions for a profile, once in a process."""
-    engine = engine_for(profile)
+def companions_for(engine: Engine) -> Companions:
+    """Give the companions for an engine; the same object for the whole process."""
+    plain = engine_for(engine.profile)
+    if engine is plain:
+        return Companions(
+            kernel=compile_now(engine, _named("kernel", KERNEL_NAME)),
+            stub=compile_now(engine, _named("stub", "ipvm:stub")),
+            binding=compile_now(engine, _named("binding", "ipvm:binding")),
+        )
+    companions = companions_for(plain)
     return Companions(
-        kernel=compile_now(engine, _named("kernel", KERNEL_NAME)),
-        stub=compile_now(engine, _named("stub", "ipvm:stub")),
-        binding=compile_now(engine, _named("binding", "ipvm:binding")),
+        kernel=in_pool(companions.kernel, engine),
+        stub=in_pool(companions.stub, engine),
+        binding=in_pool(companions.binding, engine),
     )
 
 

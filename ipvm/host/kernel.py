@@ -5,20 +5,14 @@ life of the store. Python touches it only before the guest runs, while the guest
 inside a host call, and after it is done.
 """
 
-import ctypes
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from ipvm.engine import EXTERN_BYTES, Extern, Instance, Store, instantiate
+from ipvm.engine import Store
 from ipvm.errors import LimitExceeded
-from ipvm.host.calls import HostCall
-from ipvm.host.companions import Companions, export_name
 from ipvm.limits import CID_BYTES_MAX, MESSAGE_BYTES_MAX
 
-if TYPE_CHECKING:
-    from ipvm.engine import HostPort
-
-__all__ = ["KERNEL_BYTES", "Binding", "Kernel", "OpenBlock"]
+__all__ = ["KERNEL_BYTES", "Kernel", "OpenBlock"]
 
 KERNEL_BYTES: Final = 16_384 * 65_536
 """Size of the kernel's memory in bytes. Pages that are never written cost nothing."""
@@ -31,22 +25,18 @@ _GUEST_CID: Final = 256
 _GUEST_NAME: Final = 768
 _GUEST_HANDLES: Final = 1792
 _HOST_BYTES: Final = 512
-_GUEST_MESSAGE: Final = 16_781_312
-_TABLE: Final = 2_800
-_HEAP: Final = 16_846_848
-
-_BINDING_IMPORTS: Final = (
-    (b"kernel", b"memory"),
-    (b"kernel", b"now"),
-    (b"kernel", b"wait_for"),
-    (b"guest", b"memory"),
-    (b"guest", b"number"),
-    (b"stub", b"table"),
-)
-"""The imports of `binding.wat`, in its order."""
+_GUEST_MESSAGE: Final = 1_056_899_072
+_HEAP: Final = 4096
+_HEAP_END: Final = _GUEST_MESSAGE
+_TABLE: Final = 2800
+_TABLE_HANDLES: Final = 80
+"""The last handle whose entry stands in the first table."""
+_MORE_TABLE: Final = 1_056_964_608
 
 _WORDS: Final = struct.Struct("<8Q")
 _BOOK: Final = struct.Struct("<III")
+_MARK: Final = struct.Struct("<II")
+"""The part of the book that changes: the number of blocks, and where the last one ends."""
 _ENTRY: Final = struct.Struct("<IIQ")
 
 
@@ -60,63 +50,39 @@ class OpenBlock:
         self.data = data
 
 
-class Binding:
-    """The stub of one guest, and what has to be done once the guest exists."""
-
-    __slots__ = ("_kernel", "_number", "_stub")
-
-    def __init__(self, kernel: "Kernel", number: int, stub: Instance) -> None:
-        self._kernel = kernel
-        self._number = number
-        self._stub = stub
-
-    def export_into(self, call: HostCall, address: int) -> None:
-        """Write the function that serves a host call to the 32 bytes at an address."""
-        self._stub.export_into(export_name(call), address)
-
-    async def bind(self, memory: Extern) -> None:
-        """Fill the stub's table with functions that work on the guest's memory."""
-        await self._kernel.bind(self._stub, memory, self._number)
-
-
 class Kernel:
     """The kernel instance of one store."""
 
-    __slots__ = ("_companions", "_imports", "_instance", "_port", "_store", "_view")
+    __slots__ = ("_view",)
 
-    def __init__(
-        self, store: Store, companions: Companions, port: "HostPort", *, heap_bytes: int
-    ) -> None:
-        self._store = store
-        self._companions = companions
-        self._port = port
-        self._imports = ctypes.create_string_buffer(len(_BINDING_IMPORTS) * EXTERN_BYTES)
-        port.now(store, self._address(0))
-        self._instance = store.instantiate(companions.kernel, self._address(0), 1)
-        for slot, name in enumerate((b"memory", b"now", b"wait_for")):
-            self._instance.export_into(name, self._address(slot))
-        self._view = store.memory_view(self._address(0), KERNEL_BYTES)
-        end = min(KERNEL_BYTES, _HEAP + heap_bytes) & ~7
+    def __init__(self, store: Store, memory: int, *, heap_bytes: int) -> None:
+        """Look at a kernel that was instantiated.
+
+        Args:
+            store: Where it lives.
+            memory: Address of the extern of its memory.
+            heap_bytes: Bytes that the open blocks may take.
+        """
+        self._view = store.memory_view(memory, KERNEL_BYTES)
+        end = min(_HEAP_END, _HEAP + heap_bytes) & ~7
         _BOOK.pack_into(self._view, _COUNT, 0, _HEAP, end)
 
     def close(self) -> None:
         """Give up the view. It has to happen before the store is closed."""
         self._view.release()
 
-    async def stub(self, number: int) -> Binding:
-        """Instantiate the stub of a guest, which is known to the host by a number."""
-        return Binding(self, number, await instantiate(self._store, self._companions.stub, 0, ()))
+    def mark(self) -> tuple[int, int]:
+        """Tell which blocks are open, to go back to that with `close_since`."""
+        count, start, _end = _BOOK.unpack_from(self._view, _COUNT)
+        return count, start
 
-    async def bind(self, stub: Instance, memory: Extern, number: int) -> None:
-        """Instantiate the binding of a guest; see `Binding.bind`."""
-        ctypes.memmove(self._address(3), memory.address, EXTERN_BYTES)
-        self._store.constant_i32(number, self._address(4))
-        stub.export_into(b"table", self._address(5))
-        await instantiate(self._store, self._companions.binding, self._address(0), _BINDING_IMPORTS)
+    def close_since(self, mark: tuple[int, int]) -> None:
+        """Close the blocks that were opened since; their handles are of no block any more.
 
-    def arm(self) -> None:
-        """Let the guests wait for the host. What is instantiated after that takes longer."""
-        self._store.set_table(self._instance.export(b"wait"), 0, self._port.wait(self._store))
+        It costs the same for any number of them. What lay there stays until it is overwritten, and
+        no guest can read it.
+        """
+        _MARK.pack_into(self._view, _COUNT, *mark)
 
     def place(self, block: OpenBlock) -> int:
         """Open a block and give its handle.
@@ -132,7 +98,7 @@ class Kernel:
             raise LimitExceeded("memory", end - _HEAP, how=_HOW)
         self._view[start : start + size] = block.data
         handle: int = count + 1
-        _ENTRY.pack_into(self._view, _TABLE + handle * 16, start, size, block.codec)
+        _ENTRY.pack_into(self._view, _entry(handle), start, size, block.codec)
         _BOOK.pack_into(self._view, _COUNT, handle, (start + size + 7) & ~7, end)
         return handle
 
@@ -141,7 +107,7 @@ class Kernel:
         count = _BOOK.unpack_from(self._view, _COUNT)[0]
         if not 0 < handle <= count:
             return None
-        start, size, codec = _ENTRY.unpack_from(self._view, _TABLE + handle * 16)
+        start, size, codec = _ENTRY.unpack_from(self._view, _entry(handle))
         return OpenBlock(codec, bytes(self._view[start : start + size]))
 
     def request(self) -> tuple[int, ...]:
@@ -180,8 +146,9 @@ class Kernel:
         replaced = message.decode("utf-8", "replace").encode()
         return replaced[:MESSAGE_BYTES_MAX].decode("utf-8", "ignore")
 
-    def _address(self, slot: int) -> int:
-        return ctypes.addressof(self._imports) + slot * EXTERN_BYTES
+
+def _entry(handle: int) -> int:
+    return (_TABLE if handle <= _TABLE_HANDLES else _MORE_TABLE) + handle * 16
 
 
 _HOW: Final = "raise it with --memory BYTES or memory=BYTES"

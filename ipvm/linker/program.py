@@ -5,26 +5,40 @@ its imports whether the stub of a host call or an export of an earlier instance 
 left for each invocation is a loop over C calls.
 """
 
-import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
 from ipvm.engine import (
-    EXTERN_BYTES,
+    POOL_TABLE_ELEMENTS_MAX,
+    Assembly,
     CallShape,
     CompiledModule,
+    Engine,
     Extern,
-    HostPort,
-    Instance,
+    Import,
+    InstanceExport,
+    InvalidArtifact,
+    Part,
     Store,
     StoreBounds,
     call,
     engine_for,
-    host_port_for,
-    instantiate,
+    in_pool,
+    pooled_engine_for,
 )
-from ipvm.host import Binding, Companions, HostCall, Kernel, companions_for
+from ipvm.host import (
+    KERNEL,
+    MEMORY,
+    Companions,
+    Kernel,
+    arm,
+    binding_part,
+    companions_for,
+    kernel_part,
+    stub_export,
+    stub_part,
+)
 from ipvm.ipld import Cid
 from ipvm.linker.bounds import memory_share, table_share
 from ipvm.linker.plan import Export, LinkPlan, PlanNode
@@ -39,21 +53,24 @@ START_EXPORT: Final = "ipvm:start"
 INITIALIZER: Final = "_initialize"
 """The export that a toolchain leaves to be called once before all others."""
 
+POOLED_NODES_MAX: Final = 64
+"""Nodes of a program that may run in a pool, which has room for so many instances."""
+POOLED_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Machine code of a program that may run in a pool, which it is loaded for once more."""
+
 _NOTHING: Final = CallShape((), ())
 _BOUNDS_KEPT_MAX: Final = 64
 """Amounts of memory of which it is kept how they are shared."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """How one node becomes an instance."""
+class _Layout:
+    """The parts of a program, and what has to be called after which of them."""
 
-    module: CompiledModule
-    names: tuple[tuple[bytes, bytes], ...]
-    sources: tuple[tuple[int | HostCall, bytes], ...]
-    """For each import a host call, or the position of an earlier step and the name of its export."""
-    memory: str | int | None
-    initializers: tuple[bytes, ...]
+    parts: tuple[Part, ...]
+    initializers: Mapping[int, tuple[tuple[int, bytes], ...]]
+    """By the position of the part after which they run: the instance and the name of each."""
+    root: int
 
 
 @final
@@ -66,104 +83,170 @@ class CompiledProgram:
         self.plan = plan
         self.profile = profile
         self.calls_host = any(node.memory is not None for node in plan.nodes)
-        positions = {node.cid: position for position, node in enumerate(plan.nodes)}
-        self._steps = [_step(node, modules[node.code], positions) for node in plan.nodes]
-        self._imports_max = max(len(step.names) for step in self._steps)
+        self.initializes = any(_initializers(node) for node in plan.nodes)
+        self._modules = modules
+        self._engine = engine_for(profile)
+        self._companions: Companions | None = None
         self._tables = sum(len(node.info.tables) for node in plan.nodes)
         self._memories = sum(len(node.info.memories) for node in plan.nodes)
-        self.initializes = any(step.initializers for step in self._steps)
         self._table_share = table_share(plan)
         self._bounds_for: dict[int, StoreBounds] = {}
+        self._layouts: dict[bool, _Layout] = {}
+        self._assemblies: dict[bool, Assembly] = {}
 
-    def open(self, *, fuel: int | None, memory: int, blocks: bool) -> "LinkedStore":
-        """Make a store for one invocation; nothing is instantiated yet.
+    def pooled(self) -> "CompiledProgram | None":
+        """Give the same program on the pooled engine; None where it does not run there.
+
+        It takes milliseconds, and may be called on any thread.
+        """
+        if len(self.plan.nodes) > POOLED_NODES_MAX or not _tables_fit(self.plan):
+            return None
+        if sum(module.size for module in self._modules.values()) > POOLED_BYTES_MAX:
+            return None
+        engine = pooled_engine_for(self.profile)
+        if engine is None:
+            return None
+        try:
+            modules = {cid: in_pool(module, engine) for cid, module in self._modules.items()}
+        except InvalidArtifact:
+            return None
+        program = CompiledProgram(self.plan, modules, self.profile)
+        program._engine = engine
+        program._companions = companions_for(engine)
+        return program
+
+    def open(
+        self, *, fuel: int | None, memory: int, blocks: bool, slices: int | None = None
+    ) -> "LinkedStore":
+        """Make a store for one invocation; nothing of the program is instantiated yet.
 
         Args:
             fuel: Fuel that the invocation may use; None in a profile that does not count.
             memory: Bytes that all linear memories may take, and again the blocks held open.
             blocks: Whether a caller needs block handles, even if the program makes no host calls.
+            slices: If the call is only tried, the slices of fuel that it gets for that.
 
         Raises:
             LimitExceeded: The program does not start within the memory.
         """
-        bounds = self._bounds_for.get(memory)
-        if bounds is None:
-            if len(self._bounds_for) >= _BOUNDS_KEPT_MAX:
-                self._bounds_for.clear()
-            bounds = self._bounds_for[memory] = self._bounds(memory_share(self.plan, memory))
-        linked = LinkedStore(Store(engine_for(self.profile)))
+        bounds = self._bounds_for.get(memory) or self._bounds(memory)
+        with_kernel = blocks or self.calls_host
+        assembly = self._assembly(with_kernel)
+        store = Store(self._engine, outcome=None if slices is None else assembly.outcome)
         try:
-            if fuel is not None:
-                linked.store.fuel = fuel
-            if blocks or self.calls_host:
-                linked.add_kernel(companions_for(self.profile), host_port_for(self.profile), memory)
-            linked.store.bound(bounds)
+            linked = LinkedStore(store, assembly, self._layouts[with_kernel])
+            if slices is not None:
+                assert fuel is not None
+                store.ration(fuel, slices)
+            elif fuel is not None:
+                store.fuel = fuel
+            if with_kernel:
+                linked.add_kernel(memory)
+            store.bound(bounds)
         except BaseException:
-            linked.close()
+            store.close()
             raise
         return linked
 
-    async def instantiate(self, linked: "LinkedStore") -> None:
-        """Instantiate all nodes in order, and run what each has to initialise."""
-        externs = ctypes.create_string_buffer(max(self._imports_max, 1) * EXTERN_BYTES)
-        for number, step in enumerate(self._steps):
-            await linked.add(number, step, ctypes.addressof(externs))
+    def _assembly(self, with_kernel: bool) -> Assembly:  # noqa: FBT001 - a key
+        """Give an assembly: the one of this program, unless it is used across a wait."""
+        assembly = self._assemblies.get(with_kernel)
+        if assembly is None:
+            layout = self._layouts.get(with_kernel)
+            if layout is None:
+                layout = self._layouts[with_kernel] = self._layout(with_kernel)
+            assembly = Assembly(self._engine, layout.parts)
+            if not self.initializes:
+                self._assemblies[with_kernel] = assembly
+        return assembly
 
-    def _bounds(self, memory_bytes: int) -> StoreBounds:
-        nodes = len(self._steps)
-        return StoreBounds(
-            memory_bytes=memory_bytes,
+    def _layout(self, with_kernel: bool) -> _Layout:  # noqa: FBT001 - a key
+        companions = self._companions or companions_for(self._engine)
+        parts: list[Part] = [kernel_part(companions)] if with_kernel else []
+        positions: dict[Cid, int] = {}
+        initializers: dict[int, tuple[tuple[int, bytes], ...]] = {}
+        for number, node in enumerate(self.plan.nodes):
+            stub = len(parts)
+            if node.memory is not None:
+                parts.append(stub_part(companions))
+            positions[node.cid] = len(parts)
+            parts.append(_part(node, self._modules[node.code], positions, stub))
+            if node.memory is not None:
+                memory = _memory(node, positions)
+                parts.append(binding_part(companions, stub=stub, memory=memory, number=number))
+            names = _initializers(node)
+            if names:
+                initializers[len(parts) - 1] = tuple((positions[node.cid], name) for name in names)
+        return _Layout(tuple(parts), initializers, positions[self.plan.root.cid])
+
+    def _bounds(self, memory: int) -> StoreBounds:
+        if len(self._bounds_for) >= _BOUNDS_KEPT_MAX:
+            self._bounds_for.clear()
+        nodes = len(self.plan.nodes)
+        bounds = self._bounds_for[memory] = StoreBounds(
+            memory_bytes=memory_share(self.plan, memory),
             table_elements=max(self._table_share, 64),
             instances=3 * nodes + 1,
             tables=self._tables + nodes + 1,
             memories=self._memories + 1,
         )
+        return bounds
 
 
 @final
 class LinkedStore:
-    """The live instances of a program in one store. Close it."""
+    """The live instances of a program in one store. Close it.
 
-    def __init__(self, store: Store) -> None:
+    Until the first wait, the instances belong to the assembly's last store: take what is needed of
+    them before.
+    """
+
+    __slots__ = ("_assembly", "_first", "_layout", "kernel", "store")
+
+    def __init__(self, store: Store, assembly: Assembly, layout: _Layout) -> None:
         self.store = store
         self.kernel: Kernel | None = None
-        self._instances: list[Instance] = []
+        self._assembly = assembly
+        self._layout = layout
+        self._first = 0
 
-    def add_kernel(self, companions: Companions, port: HostPort, heap_bytes: int) -> None:
+    def add_kernel(self, heap_bytes: int) -> None:
         """Instantiate the kernel."""
-        self.kernel = Kernel(self.store, companions, port, heap_bytes=heap_bytes)
+        self._assembly.build(self.store, KERNEL, KERNEL + 1)
+        self._first = KERNEL + 1
+        memory = self._assembly.export(self.store, KERNEL, MEMORY)
+        self.kernel = Kernel(self.store, memory.address, heap_bytes=heap_bytes)
 
-    async def add(self, number: int, step: _Step, externs: int) -> None:
-        """Instantiate one node; `externs` is the address of room for its imports."""
-        binding: Binding | None = None
-        if step.memory is not None:
-            assert self.kernel is not None
-            binding = await self.kernel.stub(number)
-        for slot, (source, name) in enumerate(step.sources):
-            address = externs + slot * EXTERN_BYTES
-            if isinstance(source, int):
-                self._instances[source].export_into(name, address)
+    def build(self) -> None:
+        """Instantiate all nodes of a program that has nothing to initialise."""
+        self._assembly.build(self.store, self._first)
+
+    async def initialize(self) -> None:
+        """Instantiate all nodes in order, and run what each has to initialise."""
+        for position in range(self._first, len(self._layout.parts)):
+            if self.store.entered:
+                await self._assembly.build_late(self.store, position)
             else:
-                assert binding is not None
-                binding.export_into(source, address)
-        instance = await instantiate(self.store, step.module, externs, step.names)
-        self._instances.append(instance)
-        if binding is not None:
-            await binding.bind(self._memory(step, instance))
-        for name_ in step.initializers:
-            self.enter()
-            await call(self.store, instance.export(name_), _NOTHING, ())
+                self._assembly.build(self.store, position, position + 1)
+            for instance, name in self._layout.initializers.get(position, ()):
+                self.enter()
+                function = self._assembly.export(self.store, instance, name)
+                await call(self.store, function, _NOTHING, ())
 
     def enter(self) -> None:
-        """Get ready to run guest code. Doing it twice is harmless."""
+        """Get ready to run guest code on a fiber. Doing it twice is harmless."""
         if not self.store.entered:
             if self.kernel is not None:
-                self.kernel.arm()
+                arm(self._assembly, self.store)
             self.store.enter()
 
-    def export(self, name: str) -> Extern:
+    def export(self, name: bytes) -> Extern:
         """Give an export of the root."""
-        return self._instances[-1].export(name.encode())
+        return self._assembly.export(self.store, self._layout.root, name)
+
+    def export_into(self, name: bytes, address: int) -> None:
+        """Write an export of the root to the 32 bytes at an address."""
+        self._assembly.export_into(self.store, self._layout.root, name, address)
 
     def close(self) -> None:
         """Free everything."""
@@ -171,28 +254,34 @@ class LinkedStore:
             self.kernel.close()
         self.store.close()
 
-    def _memory(self, step: _Step, instance: Instance) -> Extern:
-        if isinstance(step.memory, str):
-            return instance.export(step.memory.encode())
-        assert step.memory is not None
-        source, name = step.sources[step.memory]
-        assert isinstance(source, int)
-        return self._instances[source].export(name)
+
+def _tables_fit(plan: LinkPlan) -> bool:
+    """Tell whether no table can outgrow those of a pool, where it would notice."""
+    bounds = [table.bounds for node in plan.nodes for table in node.info.tables]
+    return all((bound.maximum or 2**32) <= POOL_TABLE_ELEMENTS_MAX for bound in bounds)
 
 
-def _step(node: PlanNode, module: CompiledModule, positions: Mapping[Cid, int]) -> _Step:
-    return _Step(
-        module=module,
-        names=tuple((wanted.module.encode(), wanted.name.encode()) for wanted in node.info.imports),
-        sources=tuple(
-            (positions[server.node], server.name.encode())
-            if isinstance(server, Export)
-            else (server, b"")
-            for server in node.servers
-        ),
-        memory=node.memory,
-        initializers=_initializers(node),
-    )
+def _part(
+    node: PlanNode, module: CompiledModule, positions: Mapping[Cid, int], stub: int
+) -> Part:
+    imports: list[Import] = [
+        InstanceExport(positions[server.node], server.name.encode())
+        if isinstance(server, Export)
+        else stub_export(stub, server)
+        for server in node.servers
+    ]
+    names = tuple((wanted.module.encode(), wanted.name.encode()) for wanted in node.info.imports)
+    return Part(module, tuple(imports), names)
+
+
+def _memory(node: PlanNode, positions: Mapping[Cid, int]) -> InstanceExport:
+    """Find the memory that host calls of a node work on."""
+    if isinstance(node.memory, str):
+        return InstanceExport(positions[node.cid], node.memory.encode())
+    assert node.memory is not None
+    server = node.servers[node.memory]
+    assert isinstance(server, Export)
+    return InstanceExport(positions[server.node], server.name.encode())
 
 
 def _initializers(node: PlanNode) -> tuple[bytes, ...]:

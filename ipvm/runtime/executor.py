@@ -10,7 +10,7 @@ from typing import final
 
 from ipvm.engine import OUT_OF_FUEL, EngineFault, Postponed, Trap, attempt, call
 from ipvm.errors import GuestError, LimitExceeded
-from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Syscalls
+from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
 from ipvm.ipld import Block, Cid
 from ipvm.limits import CALL_DEPTH_MAX, CALL_MEMORY_KEPT
 from ipvm.linker import LinkedStore
@@ -20,7 +20,7 @@ from ipvm.runtime.entry import Entry
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.run import Run
 
-__all__ = ["Execution", "Executor", "Task"]
+__all__ = ["Execution", "Executor", "Task", "place"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +49,10 @@ class Executor:
     def __init__(self, programs: Programs, run: Run) -> None:
         self._programs = programs
         self._run = run
+
+    def services(self, task: Task) -> Services:
+        """Give what serves the guests of a task that somebody else runs, on a fiber."""
+        return _Services(self, self._run, task, brief=False)
 
     async def execute(self, task: Task) -> Execution:
         """Run a task in a store of its own: at once if it is brief, else on a fiber.
@@ -166,7 +170,7 @@ async def _enter(
     task: Task, linked: LinkedStore, services: _Services, *, brief: bool
 ) -> tuple[int | float, ...]:
     """Carry the arguments in, bring the program to life, and call the function."""
-    numbers = [_place(linked, operand) for operand in task.operands]
+    numbers = [place(linked, operand) for operand in task.operands]
     if linked.kernel is not None:
         linked.store.host = Syscalls(linked.store, linked.kernel, services)
     await task.entry.program.instantiate(linked)
@@ -186,7 +190,8 @@ def _fuel_used(task: Task, linked: LinkedStore, ended: Exception | None = None) 
     return task.fuel - linked.store.fuel
 
 
-def _place(linked: LinkedStore, operand: Operand) -> int | float:
+def place(linked: LinkedStore, operand: Operand) -> int | float:
+    """Give the number by which an operand goes to the guest; a block is opened in its store."""
     if operand is None:
         return 0
     if not isinstance(operand, OpenBlock):

@@ -107,6 +107,14 @@ class Runtime:
         loaded = self._programs.loaded(root, profile)
         return loaded if loaded is not None else await self._programs.get(root, profile)
 
+    def run(self) -> Run:
+        """Begin a call tree."""
+        return Run(self.blocks, self._on_log, limits=self.limits)
+
+    def executor(self, run: Run) -> Executor:
+        """Give what runs the tasks of a call tree."""
+        return Executor(self._programs, run)
+
     async def call(self, entry: Entry, values: Sequence[object], options: CallOptions) -> Value:
         """Call a function and give its result. A checkpoint; cancelling it stops the guest.
 
@@ -129,8 +137,8 @@ class Runtime:
     ) -> tuple[Value, Execution]:
         await trio.lowlevel.checkpoint()
         given = arguments(entry.signature, values, name=entry.name)
-        run = Run(self.blocks, self._on_log, limits=self.limits)
-        execution = await Executor(self._programs, run).execute(_task(entry, given, options))
+        run = self.run()
+        execution = await self.executor(run).execute(_task(entry, given, options))
         value = python_value(entry.signature, execution.results)
         if run.has_kept:
             await run.store()
@@ -158,11 +166,11 @@ class Runtime:
         return await self._keep_receipt(ended, invocation, entry)
 
     async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
-        run = Run(self.blocks, self._on_log, limits=self.limits)
+        run = self.run()
         task = _task(entry, given, options)
         fuel_used: int | None = None
         try:
-            execution = await Executor(self._programs, run).execute(task)
+            execution = await self.executor(run).execute(task)
             fuel_used = execution.fuel_used
             value = result_value(entry.signature, execution.results)
         except GuestError as error:
