@@ -1,19 +1,32 @@
-"""`python -m benchmarks [NAME…] [--json] [--quick]`: measure rows, all of them if none is named."""
+"""`python -m benchmarks [NAME…]`: measure rows, all of them if none is named.
+
+How fast anything is never changes the exit code: bars say where this is going.
+"""
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import trio
 
-from benchmarks.report import Result, machine, to_json, to_table
+from benchmarks.chart import to_svg
+from benchmarks.markdown import to_markdown
+from benchmarks.report import Result, machine, to_json, to_table, verdict
 from benchmarks.row import Effort, Row, Unmeasurable
 from benchmarks.rows import ROWS
 from ipvm.engine import selftest
 
-FULL: Final = Effort(rounds=41, round_seconds=0.02, row_seconds=10)
-QUICK: Final = Effort(rounds=1, round_seconds=0, row_seconds=0, small=True)
+
+def _silently(_word: str) -> None:
+    """Take a word to nobody."""
+
+
+FULL: Final = Effort(rounds=41, round_seconds=0.02, row_seconds=10, tell=_silently, skip=_silently)
+QUICK: Final = replace(FULL, rounds=1, round_seconds=0, row_seconds=0, small=True)
 
 
 def main() -> None:
@@ -24,26 +37,58 @@ def main() -> None:
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; --help lists them")
     rows = [ROWS[name] for name in options.names or ROWS]
+    about = machine()
     results = trio.run(_measure, rows, QUICK if options.quick else FULL)
     if options.json:
-        print(to_json(results))
-        return
-    print(to_table(results))
-    about = ", ".join(f"{name} {value}" for name, value in machine().items())
-    print(f"\n{about}" + (". --quick: these figures show that the rows run." * options.quick))
+        print(to_json(results, about))
+    elif options.markdown:
+        print(to_markdown(results, about))
+    else:
+        print(f"{to_table(results)}\n\n{verdict(results, judge=not options.quick)}\n")
+        told = ", ".join(f"{name} {value}" for name, value in about.items())
+        print(told + (". --quick: these figures show that the rows run." * options.quick))
+    if options.svg:
+        _write(parser, options.svg, to_svg(results, about))
 
 
 async def _measure(rows: Sequence[Row], effort: Effort) -> list[Result]:
     # An engine of a rival that is there before ours leaves the first trap to faulthandler.
     selftest.require()
     results: list[Result] = []
-    for row in rows:
-        print(f"{row.name}: {row.about}", file=sys.stderr)
-        try:
-            results.append(Result(row=row, lines=await row.measure(effort)))
-        except Unmeasurable as missing:
-            results.append(Result(row=row, missing=str(missing)))
+    for number, row in enumerate(rows, 1):
+        _tell(f"[{number}/{len(rows)}] {row.name}: {row.about}")
+        began = time.perf_counter()
+        results.append(await _row(row, effort))
+        _tell(f"    {time.perf_counter() - began:.1f} s")
     return results
+
+
+async def _row(row: Row, effort: Effort) -> Result:
+    missing: list[str] = []
+
+    def skip(reason: str) -> None:
+        missing.append(reason)
+        _tell(f"    NOT MEASURED: {reason}")
+
+    try:
+        lines = await row.measure(
+            replace(effort, tell=lambda word: _tell(f"    {word}"), skip=skip)
+        )
+    except Unmeasurable as reason:
+        skip(str(reason))
+        lines = ()
+    return Result(row=row, lines=lines, missing=missing)
+
+
+def _tell(word: str) -> None:
+    print(word, file=sys.stderr, flush=True)
+
+
+def _write(parser: argparse.ArgumentParser, path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as failure:
+        parser.error(f"cannot write {path}: {failure.strerror}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a row; all if none is named")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument("--markdown", action="store_true", help="print the tables of the docs")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the ratios into a file too")
     parser.add_argument("--quick", action="store_true", help="run each row once, on little work")
     return parser
 

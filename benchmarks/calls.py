@@ -7,19 +7,25 @@ from typing import Final
 import wasmtime
 
 import ipvm
-from benchmarks.extism import open_plugin
+from benchmarks import extism, stock
 from benchmarks.guests import guest
-from benchmarks.measure import beside
+from benchmarks.measure import OURS, Side, in_turns, one_by_one
+from benchmarks.node import NODE, open_v8
 from benchmarks.programs import loaded
-from benchmarks.row import Effort, Line, Row
-from benchmarks.stock import FUEL, Stock
+from benchmarks.row import Effort, Line, Row, optional
+from benchmarks.stock import FUEL, STOCK, Stock
 from ipvm.engine import CallShape, Store, attempt, compile_now, engine_for, text_to_module
 
-__all__ = ["ROWS"]
+__all__ = ["BYTES_TO_BYTES", "ROWS", "calls_of"]
 
 BYTES_TO_BYTES: Final = ipvm.Signature(params=("bytes",), results=("bytes",))
 _KIBIBYTE: Final = bytes(range(256)) * 4
 _SIXTY_FOUR: Final = _KIBIBYTE * 64
+_AT: Final = 1024
+_RARE: Final = 0.01
+_NEW: Final = "extism, a plug-in a call"
+_LIVING: Final = "wasmtime-py, living"
+_PYTHON: Final = "a function of Python"
 
 
 async def scalar_inner(effort: Effort) -> Sequence[Line]:
@@ -36,17 +42,19 @@ async def scalar_inner(effort: Effort) -> Sequence[Line]:
         for _ in range(times):
             _drive(attempt(store, function, shape, (1, 2)))
 
-    plain = wasmtime.Engine()
-    stock = Stock(plain, wasmtime.Module(plain, guest("add")))
-
-    async def rival(times: int) -> None:
+    async def python(times: int) -> None:
         for _ in range(times):
-            stock(1, 2)
+            _add(1, 2)
 
+    sides = {OURS: ours, STOCK: stock.calling("add", 1, 2), _PYTHON: python}
     try:
-        return [await beside(ours, rival, effort, bar=1 / 20)]
+        async with open_v8(effort) as v8:
+            if v8 is not None:
+                sides[NODE], _ = await v8.side("add", (1, 2))
+            rounds = await in_turns(sides, effort)
     finally:
         store.close()
+    return rounds.lines({STOCK: 1 / 20, _PYTHON: None, NODE: None})
 
 
 def _drive(call: Coroutine[object, None, tuple[int | float, ...]]) -> tuple[int | float, ...]:
@@ -59,65 +67,89 @@ def _drive(call: Coroutine[object, None, tuple[int | float, ...]]) -> tuple[int 
     raise RuntimeError("the call waits")
 
 
+def _add(one: int, other: int) -> int:
+    return one + other
+
+
+def calls_of(function: ipvm.Function, *arguments: object) -> Side:
+    """Give the side that awaits a function, one call after the other."""
+
+    async def side(times: int) -> None:
+        for _ in range(times):
+            await function(*arguments)
+
+    return side
+
+
 async def call_isolated(effort: Effort) -> Sequence[Line]:
     """Call a loaded function, in a fresh store each time."""
-    plugin = open_plugin("nothing_extism")
+    rivals = {_LIVING: stock.calling("add", 1, 2), STOCK: _stock_anew()}
+    with optional(effort):
+        rivals[extism.EXTISM] = extism.calling("nothing_extism", b"")
+        rivals[_NEW] = extism.renewing("nothing_extism", b"")
+    async with loaded("add") as function, loaded("add", profile="fast") as fast:
+        sides = {OURS: calls_of(function, 1, 2), "fast": calls_of(fast, 1, 2), **rivals}
+        rounds = await in_turns(sides, effort)
+        rare = {name: side for name, side in sides.items() if name in {OURS, extism.EXTISM}}
+        slow = await one_by_one(rare, effort, share=_RARE)
+    return [
+        *rounds.lines({extism.EXTISM: 1, _LIVING: 1, _NEW: None, STOCK: None}),
+        *rounds.lines({extism.EXTISM: None}, ours="fast", part="profile fast"),
+        *slow.lines({extism.EXTISM: None}, part="slowest hundredth"),
+    ]
 
-    async def rival(times: int) -> None:
+
+def _stock_anew() -> Side:
+    """Give the side that makes a store and an instance for each call."""
+    engine = wasmtime.Engine()
+    module = wasmtime.Module(engine, guest("add"))
+
+    async def side(times: int) -> None:
         for _ in range(times):
-            plugin.call("f", b"")
+            Stock(engine, module)(1, 2)
 
-    async with loaded("add") as function:
-
-        async def ours(times: int) -> None:
-            for _ in range(times):
-                await function(1, 2)
-
-        return [await beside(ours, rival, effort, bar=1)]
+    return side
 
 
 async def call_blocks(effort: Effort) -> Sequence[Line]:
     """Call a function that takes 1 KiB and gives 1 KiB, in a fresh store each time."""
-    engine = wasmtime.Engine()
-    module = wasmtime.Module(engine, guest("echo_memory"))
-
-    async def rival(times: int) -> None:
-        for _ in range(times):
-            stock = Stock(engine, module)
-            stock.memory.write(stock.store, _KIBIBYTE, 1024)
-            at = int(stock(1024, len(_KIBIBYTE)))
-            bytes(stock.memory.read(stock.store, at, at + len(_KIBIBYTE)))
-
     async with loaded("echo", BYTES_TO_BYTES) as function:
-
-        async def ours(times: int) -> None:
-            for _ in range(times):
-                await function(_KIBIBYTE)
-
-        return [await beside(ours, rival, effort, bar=0.4)]
+        sides = {OURS: calls_of(function, _KIBIBYTE), STOCK: _through(_KIBIBYTE)}
+        return (await in_turns(sides, effort)).lines({STOCK: 0.4})
 
 
 async def bytes_64k(effort: Effort) -> Sequence[Line]:
     """Carry 64 KiB through the memory of a function and back."""
-    plugin = open_plugin("echo_extism")
-
-    async def rival(times: int) -> None:
-        for _ in range(times):
-            bytes(plugin.call("f", _SIXTY_FOUR))
-
+    rivals = {STOCK: _through(_SIXTY_FOUR), _LIVING: _through(_SIXTY_FOUR, living=True)}
+    with optional(effort):
+        rivals[extism.EXTISM] = extism.calling("echo_extism", _SIXTY_FOUR)
+        _require_same(bytes(extism.open_plugin("echo_extism").call("f", _SIXTY_FOUR)))
     async with loaded("echo", BYTES_TO_BYTES) as function:
-        _require_same(bytes(plugin.call("f", _SIXTY_FOUR)), await function(_SIXTY_FOUR))
-
-        async def ours(times: int) -> None:
-            for _ in range(times):
-                await function(_SIXTY_FOUR)
-
-        return [await beside(ours, rival, effort, bar=0.5)]
+        _require_same(await function(_SIXTY_FOUR))
+        sides = {OURS: calls_of(function, _SIXTY_FOUR), **rivals}
+        rounds = await in_turns(sides, effort)
+    return rounds.lines({extism.EXTISM: 0.5, STOCK: None, _LIVING: None})
 
 
-def _require_same(theirs: bytes, ours: object) -> None:
-    if not theirs == ours == _SIXTY_FOUR:
-        raise RuntimeError("the two sides do not do the same")
+def _through(data: bytes, *, living: bool = False) -> Side:
+    """Give the side that writes bytes into an instance, calls it, and reads its answer."""
+    engine = wasmtime.Engine()
+    module = wasmtime.Module(engine, guest("echo_memory"))
+    kept = Stock(engine, module) if living else None
+
+    async def side(times: int) -> None:
+        for _ in range(times):
+            instance = kept or Stock(engine, module)
+            instance.memory.write(instance.store, data, _AT)
+            at = int(instance(_AT, len(data)))
+            bytes(instance.memory.read(instance.store, at, at + len(data)))
+
+    return side
+
+
+def _require_same(echoed: object) -> None:
+    if echoed != _SIXTY_FOUR:
+        raise RuntimeError("a side does not give back what it was given")
 
 
 ROWS: Final = (

@@ -12,17 +12,17 @@ from typing import Final
 import wasmtime
 
 import ipvm
-from benchmarks.measure import beside
+from benchmarks.measure import OURS, in_turns
 from benchmarks.programs import in_memory
 from benchmarks.row import Effort, Line, Row
-from benchmarks.stock import FUEL, Stock, our_engine
+from benchmarks.stock import FUEL, STOCK, Stock, our_engine
 from ipvm.engine.artifacts import VARIABLE
 from ipvm.exchange import BlockService, Offline
 from ipvm.linker import plan
 from ipvm.runtime import gather
 from ipvm.testing import Library
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "cache_in"]
 
 _BRANCHES: Final = 2
 
@@ -81,8 +81,12 @@ async def link_1000(effort: Effort) -> Sequence[Line]:
             for _ in range(times):
                 await function(1)
 
-        instances = await beside(ours, rival, effort, bar=1.5, part="instances")
-    return [instances, await _from_cache(tree, modules, effort), *await _from_nothing(tree, effort)]
+        instances = await in_turns({OURS: ours, STOCK: rival}, effort)
+    return [
+        instances.line(STOCK, part="instances"),
+        await _from_cache(tree, modules, effort),
+        *await _from_nothing(tree, effort),
+    ]
 
 
 def _link(engine: wasmtime.Engine, modules: Sequence[wasmtime.Module], tree: Tree) -> int:
@@ -107,7 +111,7 @@ async def _from_cache(tree: Tree, modules: Sequence[wasmtime.Module], effort: Ef
             async with ipvm.open(store=store) as node:
                 await (await node.load(tree.root))["f"](1)
 
-    with tempfile.TemporaryDirectory() as folder, _cache_in(folder):
+    with tempfile.TemporaryDirectory() as folder, cache_in(folder):
         files = [Path(folder) / f"{place}.cwasm" for place in range(len(modules))]
         for file, module in zip(files, modules, strict=True):
             file.write_bytes(module.serialize())
@@ -117,11 +121,12 @@ async def _from_cache(tree: Tree, modules: Sequence[wasmtime.Module], effort: Ef
                 found = [wasmtime.Module.deserialize_file(engine, str(file)) for file in files]
                 _link(engine, found, tree)
 
-        return await beside(ours, rival, effort, bar=1.5, part="from cached code")
+        rounds = await in_turns({OURS: ours, STOCK: rival}, effort)
+        return rounds.line(STOCK, bar=1.5, part="from cached code")
 
 
 @contextmanager
-def _cache_in(folder: str) -> Iterator[None]:
+def cache_in(folder: str) -> Iterator[None]:
     """Let nodes keep machine code in a folder of the benchmark."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = folder

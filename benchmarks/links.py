@@ -1,20 +1,21 @@
 """Rows about what happens inside a linked program: calls from module to module, and host calls."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import wasmtime
 
 import ipvm
 from benchmarks.guests import guest
-from benchmarks.measure import Side, beside, compared, seconds_of
+from benchmarks.measure import OURS, Rounds, Side, each_of, in_turns, seconds_of
 from benchmarks.programs import loaded
 from benchmarks.row import Effort, Line, Row
 from benchmarks.stock import FUEL, Stock, our_engine
 
 __all__ = ["ROWS"]
 
+_LINKER: Final = "a bare Linker"
+_FUNCTION: Final = "wasmtime-py's function"
 _CALLS_AT_ONCE: Final = 75_000
 """Calls that the first slice of fuel is enough for; a longer computation moves to another thread."""
 _TIMES: Final = 20
@@ -51,13 +52,17 @@ async def cid_to_cid(effort: Effort) -> Sequence[Line]:
             return side
 
         calls = effort.size(_CALLS_AT_ONCE, 10_000)
-        rounds = [
-            (await _marginal(ours, calls), await _marginal(rival, calls))
-            for _ in range(effort.rounds)
-        ]
+        few: dict[str, list[float]] = {OURS: [], _LINKER: []}
+        for _ in range(effort.rounds):
+            few[OURS].append(await _marginal(ours, calls))
+            few[_LINKER].append(await _marginal(rival, calls))
         many = effort.size(5_000_000, 10_000)
-        long = await beside(ours(many), rival(many), effort, part="in a long computation")
-    return [compared(rounds, bar=1.1), _each(long, many, many)]
+        long = {OURS: each_of(ours(many), many), _LINKER: each_of(rival(many), many)}
+        rounds = await in_turns(long, effort)
+    return [
+        Rounds(few).line(_LINKER, bar=1.1),
+        rounds.line(_LINKER, part="in a long computation"),
+    ]
 
 
 async def _marginal(side: Callable[[int], Side], calls: int) -> float:
@@ -89,8 +94,8 @@ async def block_read(effort: Effort) -> Sequence[Line]:
             for _ in range(times):
                 await function(_KIBIBYTE, our_reads)
 
-        line = await beside(ours, rival, effort, bar=1 / 100)
-    return [_each(line, our_reads, rival_reads)]
+        sides = {OURS: each_of(ours, our_reads), _FUNCTION: each_of(rival, rival_reads)}
+        return (await in_turns(sides, effort)).lines({_FUNCTION: 1 / 100})
 
 
 def _read_into(
@@ -105,21 +110,6 @@ def _read_into(
     assert isinstance(memory, wasmtime.Memory)
     memory.write(caller, _KIBIBYTE[offset : offset + size], to)
     return 0
-
-
-def _each(line: Line, ours: int, rivals: int) -> Line:
-    """Turn what a loop takes into what one time around takes, on each side."""
-    assert line.rival is not None
-    assert line.ratio is not None
-    assert line.spread is not None
-    low, high = line.spread
-    return replace(
-        line,
-        ours=line.ours / ours,
-        rival=line.rival / rivals,
-        ratio=line.ratio * rivals / ours,
-        spread=(low * rivals / ours, high * rivals / ours),
-    )
 
 
 ROWS: Final = (

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from benchmarks import calls, closure, links, processes, profiles, stages, together
+from benchmarks import (
+    calls,
+    closure,
+    computing,
+    hostcalls,
+    instances,
+    kernels,
+    links,
+    loads,
+    processes,
+    stages,
+    together,
+)
 from benchmarks.row import Row
 
 __all__ = ["ROWS"]
@@ -11,11 +23,15 @@ ROWS: Final[dict[str, Row]] = {
     row.name: row
     for group in (
         calls.ROWS,
+        instances.ROWS,
+        hostcalls.ROWS,
         links.ROWS,
+        loads.ROWS,
         closure.ROWS,
         processes.ROWS,
         together.ROWS,
-        profiles.ROWS,
+        computing.ROWS,
+        kernels.ROWS,
         stages.ROWS,
     )
     for row in group

@@ -25,7 +25,7 @@ from ipvm.host import Kernel, kernel
 from ipvm.linker import CompiledProgram, LinkedStore, program
 from ipvm.runtime import executor, runtime
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "STAGES_OF"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -161,6 +161,9 @@ async def _stages(side: Side, effort: Effort) -> list[Line]:
         *(Line(part=name, ours=median(each[name] for each in rounds)) for name in names),
     ]
 
+
+STAGES_OF: Final = {"stages-scalar": "call-isolated", "stages-blocks": "call-blocks"}
+"""The rows of this module, and for each the row that it takes apart."""
 
 ROWS: Final = (
     Row("stages-scalar", "where the time of `call-isolated` goes", stages_scalar),

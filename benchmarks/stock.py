@@ -1,14 +1,17 @@
-"""The rival of most rows: wasmtime by the classes of its Python package, as anyone would use it."""
+"""The rival of most rows: wasmtime by the classes of its Python package, as its README shows it."""
 
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import wasmtime
 
+from benchmarks.guests import guest
+from benchmarks.measure import Side
 from ipvm.engine import engine_for
 
-__all__ = ["FUEL", "Number", "Stock", "our_engine"]
+__all__ = ["FUEL", "STOCK", "Number", "Stock", "calling", "our_engine"]
 
+STOCK: Final = "wasmtime-py"
 Number: TypeAlias = int | float
 FUEL: Final = 10**15
 """More than any row uses up."""
@@ -50,3 +53,16 @@ class Stock:
         memory = self._exports["memory"]
         assert isinstance(memory, wasmtime.Memory)
         return memory
+
+
+def calling(name: str, *arguments: Number) -> Side:
+    """Give the side that calls the function `f` of one living instance."""
+    engine = wasmtime.Engine()
+    stock = Stock(engine, wasmtime.Module(engine, guest(name)))
+    function, store = stock.function, stock.store
+
+    async def side(times: int) -> None:
+        for _ in range(times):
+            function(store, *arguments)
+
+    return side

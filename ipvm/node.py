@@ -9,10 +9,11 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from ipvm import registry
 from ipvm.engine import (
     ArtifactCache,
     BySize,
@@ -29,18 +30,12 @@ from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey, survey
 from ipvm.model import Profile
 from ipvm.model.wording import printable
-from ipvm.registry import (
-    CidTarget,
-    PathTarget,
-    Published,
-    Target,
-    parse_target,
-    preview,
-    publish,
-    relink,
-)
+from ipvm.registry import CidTarget, PathTarget, Target, parse_target
 from ipvm.runtime import CallOptions, LogSink, Program, Runtime, gather, resolved
 from ipvm.store import Blockstore, store_path
+
+if TYPE_CHECKING:
+    from ipvm.registry import Published
 
 __all__ = ["Node", "open_node"]
 
@@ -113,9 +108,9 @@ class Node:
         """
         return (await self.publication(path)).cid
 
-    async def publication(self, path: str | Path) -> Published:
+    async def publication(self, path: str | Path) -> "Published":
         """Publish like `publish`, and tell what was published."""
-        return await publish(Path(path), self.blocks, limits=self.limits)
+        return await registry.publish(Path(path), self.blocks, limits=self.limits)
 
     async def survey(self, target: Cid | str | Path) -> Survey:
         """Look at the closure of a target, whether it links or not, without compiling it.
@@ -125,7 +120,7 @@ class Node:
         await trio.lowlevel.checkpoint()
         parsed = self._parse(target)
         if isinstance(parsed, PathTarget):
-            return await preview(Path(parsed.path), self.blocks, limits=self.limits)
+            return await registry.preview(Path(parsed.path), self.blocks, limits=self.limits)
         planner = await gather(parsed.cid, self.blocks, limits=self.limits)
         return await resolved(planner, survey)
 
@@ -135,7 +130,9 @@ class Node:
         """Give the CID of a manifest like the target's with other links for some imports."""
         await trio.lowlevel.checkpoint()
         links = {name: await self.resolve(other) for name, other in imports.items()}
-        return await relink(await self.resolve(target), links, self.blocks, limits=self.limits)
+        return await registry.relink(
+            await self.resolve(target), links, self.blocks, limits=self.limits
+        )
 
     async def put(self, data: bytes, *, codec: int = RAW) -> Cid:
         """Keep bytes as one block and give its CID.

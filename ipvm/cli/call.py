@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Final, get_args
 
@@ -61,6 +60,8 @@ class _Call(Command):
     def _refuse_option(self, name: str, ctx: click.Context) -> None:
         known = [each for option in self.get_params(ctx) for each in option.opts]
         if not ctx.resilient_parsing:
+            from difflib import get_close_matches  # noqa: PLC0415 - for those who mistype
+
             near = get_close_matches(name[:80], known)
             raise click.NoSuchOption(name, possibilities=near, ctx=ctx)
 

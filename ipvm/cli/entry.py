@@ -13,7 +13,6 @@ from itertools import takewhile
 from typing import NoReturn
 
 import click
-from click.shell_completion import shell_complete
 
 from ipvm.cli.failures import report
 from ipvm.cli.group import COMPLETION_VARIABLE, ipvm
@@ -49,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     instruction = os.environ.get(COMPLETION_VARIABLE)
     if instruction:
+        from click.shell_completion import shell_complete  # noqa: PLC0415 - for shells alone
+
         return shell_complete(ipvm, {}, "ipvm", COMPLETION_VARIABLE, instruction)
     # `ipvm.main` of click would have ideas of its own about interrupts and readers that go away.
     try:

@@ -1,16 +1,17 @@
 """The commands, by name: each is imported when it is used, and described without that."""
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from click.shell_completion import CompletionItem
 
 from ipvm import __version__
 from ipvm.cli.options import Group
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["COMMANDS", "COMPLETION_VARIABLE", "ipvm"]
 
@@ -55,6 +56,8 @@ class LazyGroup(Group):
         """Find the command that the words begin with, or suggest one that is spelled alike."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            import difflib  # noqa: PLC0415 - for those who mistype
+
             near = difflib.get_close_matches(name[:80], COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
             ctx.fail(f"No such command {name!r}; {hint}")
@@ -67,6 +70,8 @@ class LazyGroup(Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
         """Complete names of commands, and the options before them."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells alone
+
         commands = [
             CompletionItem(name, help=summary)
             for name, summary in COMMANDS.items()

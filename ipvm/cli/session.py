@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import click
 import trio
@@ -17,9 +17,12 @@ from ipvm.exchange import StoreSource
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.node import Node, open_node
-from ipvm.registry import CidTarget, Published, parse_target
+from ipvm.registry import CidTarget, parse_target
 from ipvm.store import store_path
 from ipvm.store.lmdb import Lmdb
+
+if TYPE_CHECKING:
+    from ipvm.registry import Published
 
 __all__ = ["Session", "run", "run_on_store"]
 
@@ -48,7 +51,7 @@ class Session:
         self.note_published(parsed.path, published)
         return published.cid
 
-    def note_published(self, path: str, published: Published) -> None:
+    def note_published(self, path: str, published: "Published") -> None:
         """Tell what was published on the way, and as what."""
         for other, cid in published.dependencies.items():
             self.output.note(f"{cid}  {path_shown(other)}")

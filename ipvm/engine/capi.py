@@ -90,6 +90,18 @@ epoch_yield = _quick(
 set_epoch_deadline = _quick("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
 engine_increment_epoch = _quick("wasmtime_engine_increment_epoch", None, c_void_p)
 
+module_new = _long("wasmtime_module_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
+module_delete = _long("wasmtime_module_delete", None, c_void_p)
+module_serialize = _long("wasmtime_module_serialize", c_void_p, c_void_p, c_void_p)
+module_deserialize = _long(
+    "wasmtime_module_deserialize", c_void_p, c_void_p, c_void_p, c_size_t, c_void_p
+)
+module_deserialize_file = _long(
+    "wasmtime_module_deserialize_file", c_void_p, c_void_p, c_char_p, c_void_p
+)
+module_image_range = _quick("wasmtime_module_image_range", None, c_void_p, c_void_p, c_void_p)
+bytes_delete = _quick("wasm_byte_vec_delete", None, c_void_p)
+
 instance_new = _quick(
     "wasmtime_instance_new",
     c_void_p,

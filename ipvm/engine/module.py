@@ -4,14 +4,16 @@ Compiling runs on another thread, with the GIL released, and the module that com
 instantiated in any store of its engine, from any thread.
 """
 
+import atexit
 import ctypes
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import trio
 import wasmtime
-from wasmtime import _bindings
 
 from ipvm.engine import capi
+from ipvm.engine.trap import read_failure
 from ipvm.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "compile_now",
     "load_artifact",
     "load_artifact_file",
+    "load_artifacts",
     "refusal",
     "require_binary",
     "text_to_module",
@@ -49,19 +52,36 @@ class InvalidText(InvalidData):
 
 
 class CompiledModule:
-    """Machine code of one module for one engine."""
+    """Machine code of one module for one engine. It owns the `wasmtime_module_t` at its address."""
 
-    __slots__ = ("__weakref__", "_module", "address", "size")
+    __slots__ = ("__weakref__", "address", "size")
 
-    def __init__(self, module: wasmtime.Module) -> None:
-        self._module = module
-        self.address = capi.address_of(module.ptr())
-        self.size = _image_bytes(module)
+    def __init__(self, address: int) -> None:
+        self.address = address
+        self.size = _image_bytes(address)
         """Bytes of the machine code, with the first contents of memories and tables."""
+
+    def __del__(self, *, _delete: Callable[[int], int] = capi.module_delete) -> None:
+        _delete(self.address)
 
     def serialize(self) -> bytearray:
         """Give the machine code, for `load_artifact` of an engine with the same settings."""
-        return self._module.serialize()
+        contents = (ctypes.c_size_t * 2)()  # wasm_byte_vec_t: how many bytes, and where
+        at = ctypes.addressof(contents)
+        fault = read_failure(capi.module_serialize(self.address, at), None)
+        if fault is not None:
+            raise fault
+        size, start = contents
+        try:
+            return bytearray((ctypes.c_uint8 * size).from_address(start))
+        finally:
+            capi.bytes_delete(at)
+
+
+@atexit.register
+def _leave_the_rest_to_the_system() -> None:
+    """Free nothing more: the process ends, and unmapping a thousand modules takes time."""
+    CompiledModule.__del__ = lambda _module: None  # type: ignore[method-assign]
 
 
 def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
@@ -71,10 +91,12 @@ def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
         NotCompiled: The engine refused it; the message is the engine's.
     """
     require_binary(data)
-    try:
-        return CompiledModule(wasmtime.Module(engine.wasmtime, data))
-    except wasmtime.WasmtimeError as error:
-        raise refusal(str(error)) from error
+    made = ctypes.c_void_p()
+    failure = capi.module_new(engine.address, data, len(data), ctypes.addressof(made))
+    if failure:
+        fault = read_failure(failure, None)
+        raise refusal(str(fault)) from fault
+    return CompiledModule(made.value or 0)
 
 
 def require_binary(data: bytes) -> None:
@@ -93,18 +115,42 @@ def load_artifact(engine: "Engine", artifact: bytes) -> CompiledModule:
     Raises:
         InvalidArtifact: It is none, or was not made for this engine and this processor.
     """
-    try:
-        return CompiledModule(wasmtime.Module.deserialize(engine.wasmtime, artifact))
-    except wasmtime.WasmtimeError as error:
-        raise InvalidArtifact(str(error)) from error
+    return load_artifacts(engine, artifact, [len(artifact)])[0]
+
+
+def load_artifacts(
+    engine: "Engine", artifacts: bytes, sizes: Iterable[int]
+) -> list[CompiledModule]:
+    """Load machine code that lies end to end; see `load_artifact`.
+
+    Args:
+        engine: Where the modules will run.
+        artifacts: The machine code of all of them. The engine copies it.
+        sizes: The bytes of each; together no more than there are.
+    """
+    start = capi.address_of(ctypes.c_char_p(artifacts))
+    made = ctypes.c_void_p()
+    at = ctypes.addressof(made)
+    modules: list[CompiledModule] = []
+    for size in sizes:
+        _require_loaded(capi.module_deserialize(engine.address, start, size, at))
+        modules.append(CompiledModule(made.value or 0))
+        start += size
+    return modules
 
 
 def load_artifact_file(engine: "Engine", path: str) -> CompiledModule:
     """Load machine code from a file, which must never change; see `load_artifact`."""
-    try:
-        return CompiledModule(wasmtime.Module.deserialize_file(engine.wasmtime, path))
-    except wasmtime.WasmtimeError as error:
-        raise InvalidArtifact(str(error)) from error
+    made = ctypes.c_void_p()
+    at = ctypes.addressof(made)
+    _require_loaded(capi.module_deserialize_file(engine.address, path.encode(), at))
+    return CompiledModule(made.value or 0)
+
+
+def _require_loaded(failure: int) -> None:
+    if failure:
+        fault = read_failure(failure, None)
+        raise InvalidArtifact(str(fault)) from fault
 
 
 def validate(engine: "Engine", data: bytes) -> None:
@@ -152,7 +198,8 @@ def refusal(message: str) -> NotCompiled:
     return NotCompiled(f"the engine refuses the module: {text}")
 
 
-def _image_bytes(module: wasmtime.Module) -> int:
-    begin, end = ctypes.c_void_p(), ctypes.c_void_p()
-    _bindings.wasmtime_module_image_range(module.ptr(), ctypes.byref(begin), ctypes.byref(end))
-    return (end.value or 0) - (begin.value or 0)
+def _image_bytes(module: int) -> int:
+    bounds = (ctypes.c_size_t * 2)()
+    begin = ctypes.addressof(bounds)
+    capi.module_image_range(module, begin, begin + ctypes.sizeof(ctypes.c_size_t))
+    return bounds[1] - bounds[0]

@@ -9,13 +9,14 @@ neither and is stopped by epochs.
 import atexit
 import contextlib
 import faulthandler
+import functools
+import os
 import re
 import resource
 import signal
 import sys
 import threading
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -50,6 +51,8 @@ STACK_LIMIT: Final = "wasm_stack_bytes"
 """The name of that limit in messages."""
 FIBER_STACK_BYTES: Final = 2 * 1024 * 1024
 """Stack of one suspended guest, reserved and not committed: guest code plus our host functions."""
+
+_DISTRIBUTION: Final = re.compile(r"wasmtime-([\w.+!]+)\.dist-info")
 
 _SHARED: Final[Settings] = {
     "strategy": "cranelift",
@@ -121,8 +124,19 @@ _ENGINES: Final[dict[Profile, Engine]] = {}
 _ENGINES_LOCK: Final = threading.Lock()
 
 
+@functools.cache
 def wasmtime_version() -> str:
-    """Give the version of the installed wasmtime, for `ipvm doctor`."""
+    """Give the version of the installed wasmtime.
+
+    It stands in the name of the folder beside the package. Where that is not so, or there are two,
+    `importlib.metadata` knows; importing it takes as long as loading the engine.
+    """
+    beside = os.listdir(Path(wasmtime.__file__).parent.parent)  # noqa: PTH208 - names are enough
+    versions = [found[1] for found in map(_DISTRIBUTION.fullmatch, beside) if found]
+    if len(versions) == 1:
+        return versions[0]
+    from importlib import metadata  # noqa: PLC0415 - see above
+
     return metadata.version("wasmtime")
 
 

@@ -4,7 +4,6 @@ Text that comes from outside is shown escaped and shortened, so that a hostile n
 nor rewrite the terminal on which the message ends up.
 """
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
 
@@ -63,6 +62,8 @@ def noun(value: object) -> str:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """` (did you mean "code"?)` when a known name is close, else nothing."""
     # Longer text is no slip of the pen, and comparing it takes quadratic time.
+    import difflib  # noqa: PLC0415 - for those who mistype
+
     near = difflib.get_close_matches(name[:_SHOWN_CHARACTERS_MAX], known, n=1)
     return f" (did you mean {quoted(near[0])}?)" if near else ""
 

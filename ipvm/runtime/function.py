@@ -1,6 +1,5 @@
 """Functions as a Python programmer meets them: attributes of a program, to be awaited."""
 
-import html
 from collections.abc import Iterator
 from typing import final
 
@@ -60,6 +59,8 @@ class Function:
         return f"{printable(self.name)}{self.signature}"
 
     def _repr_html_(self) -> str:
+        import html  # noqa: PLC0415 - for notebooks alone
+
         doc = html.escape(self.signature.doc or "")
         head = html.escape(self._head)
         return f"<div><code>{head}</code><br>{doc}<br><small>{self.cid}</small></div>"

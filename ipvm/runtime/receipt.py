@@ -1,6 +1,5 @@
 """What a call came to, with the record that proves it."""
 
-import html
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -51,6 +50,8 @@ class Receipt:
         return f"<receipt {self.cid}: {self._outcome()}>"
 
     def _repr_html_(self) -> str:
+        import html  # noqa: PLC0415 - for notebooks alone
+
         rows = {
             "receipt": self.cid,
             "invocation": self.invocation,
