@@ -28,13 +28,13 @@ class Attempt:
 
     __slots__ = ("_address", "_extern", "_function", "_outcome", "_pack", "_room", "_slots", "_unpack", "extern")
 
-    def __init__(self, shape: CallShape, outcome: Outcome) -> None:
+    def __init__(self, shape: CallShape) -> None:
         self._room = ctypes.create_string_buffer(max(shape.slots, 1) * capi.RAW_BYTES)
         self._address = ctypes.addressof(self._room)
         self._slots = shape.slots
         self._pack = shape.pack
         self._unpack = shape.unpack
-        self._outcome = outcome
+        self._outcome = Outcome()
         self._extern = ctypes.create_string_buffer(capi.EXTERN_BYTES)
         self.extern = ctypes.addressof(self._extern)
         """Address of the extern of the function that is called."""
@@ -52,6 +52,7 @@ class Attempt:
         """
         self._pack(self._room, 0, *arguments)
         outcome = self._outcome
+        outcome.values[0] = 0
         error = capi.func_call_unchecked(
             store.context, self._function, self._address, self._slots, outcome.address
         )

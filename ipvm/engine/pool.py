@@ -94,7 +94,7 @@ def _fits() -> bool:
     wasmtime ends the process when it cannot have what it needs, so it is asked for before.
     """
     with contextlib.suppress(OSError, ValueError, OverflowError):
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_NORESERVE
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         mmap.mmap(-1, _ADDRESS_SPACE, flags=flags, prot=0).close()
         most = int(Path("/proc/sys/vm/max_map_count").read_text("ascii"))
         with Path("/proc/self/maps").open("rb") as maps:

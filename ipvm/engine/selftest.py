@@ -13,6 +13,7 @@ from typing import Final, NoReturn, TypeVar
 from wasmtime import _bindings
 
 from ipvm.engine import capi
+from ipvm.engine.assembly import Assembly, Part
 from ipvm.engine.call import CallShape, call
 from ipvm.engine.hostport import host_port_for
 from ipvm.engine.module import CompiledModule, compile_now, text_to_module
@@ -97,18 +98,16 @@ def _module() -> CompiledModule:
 
 
 def _calls(function: str, argument: int) -> int:
-    engine, module = engine_for("deterministic"), _module()
-    port = host_port_for("deterministic")
+    engine = engine_for("deterministic")
+    assembly = Assembly(engine, [Part(_module(), ("host.now",))])
     store = Store(engine)
     try:
         store.fuel = _FUEL
         store.host = _Host()
-        imports = ctypes.create_string_buffer(capi.EXTERN_BYTES)
-        port.now(store, ctypes.addressof(imports))
-        instance = store.instantiate(module, ctypes.addressof(imports), 1)
-        store.set_table(instance.export(b"wait"), 0, port.wait(store))
+        assembly.build(store)
+        store.set_table(assembly.export(store, 0, b"wait"), 0, host_port_for(engine).wait(store))
         shape = CallShape(("i32",), ("i32",))
-        running = call(store, instance.export(function.encode()), shape, (argument,))
+        running = call(store, assembly.export(store, 0, function.encode()), shape, (argument,))
         return int(_finish(running)[0])
     finally:
         store.close()

@@ -2,7 +2,7 @@
 
 from typing import final
 
-from ipvm.engine import CallShape
+from ipvm.engine import Attempt, CallShape
 from ipvm.linker import CompiledProgram
 from ipvm.model import BLOCK_TYPES, Signature, wasm_type
 from ipvm.runtime.abi import callable_names, signature_of
@@ -20,16 +20,31 @@ class Entry:
             computed for long.
     """
 
-    __slots__ = ("brief", "name", "program", "shape", "signature", "takes_blocks")
+    __slots__ = (
+        "attempt",
+        "brief",
+        "calls",
+        "export",
+        "name",
+        "pooled",
+        "program",
+        "shape",
+        "signature",
+        "takes_blocks",
+    )
 
     def __init__(self, program: CompiledProgram, name: str, signature: Signature) -> None:
         self.program = program
         self.name = name
+        self.export = name.encode()
         self.signature = signature
         self.shape = CallShape(
             [wasm_type(type_) for type_ in signature.params],
             [wasm_type(type_) for type_ in signature.results],
         )
+        self.attempt = Attempt(self.shape)
+        self.pooled: CompiledProgram | None = None
+        self.calls = 0
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
         self.brief = program.profile == "deterministic" and not program.initializes
 

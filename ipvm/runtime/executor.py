@@ -5,41 +5,22 @@ form of arguments and results, so it takes operands and gives what the guest ret
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
-from ipvm.engine import OUT_OF_FUEL, EngineFault, Postponed, Trap, attempt, call
+from ipvm.engine import EngineFault, Postponed, Trap, call
 from ipvm.errors import GuestError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
 from ipvm.ipld import Block, Cid
 from ipvm.limits import CALL_DEPTH_MAX, CALL_MEMORY_KEPT
 from ipvm.linker import LinkedStore
-from ipvm.runtime.abi import Operand, Result, operands_from_blocks, read_results, result_block
+from ipvm.runtime.abi import operands_from_blocks, read_results, result_block
 from ipvm.runtime.backtrace import failure_of
-from ipvm.runtime.entry import Entry
+from ipvm.runtime.brief import run_at_once
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.run import Run
+from ipvm.runtime.task import Execution, Task, fuel_used, place
 
-__all__ = ["Execution", "Executor", "Task", "place"]
-
-
-@dataclass(slots=True, kw_only=True)
-class Task:
-    """What has to run, and with what."""
-
-    entry: Entry
-    operands: Sequence[Operand]
-    fuel: int | None
-    memory: int
-    depth: int = 0
-
-
-@dataclass(slots=True)
-class Execution:
-    """What came of a task that ended well."""
-
-    results: list[Result]
-    fuel_used: int | None
+__all__ = ["Executor"]
 
 
 @final
@@ -62,29 +43,31 @@ class Executor:
                 signature does not promise.
             Refused: The stack, the memory or the engine of this runner did not suffice.
         """
-        if task.entry.brief:
+        entry = task.entry
+        if entry.brief:
+            services = _Services(self, self._run, task, brief=True)
             try:
-                return await self._execute(task, brief=True)
+                return run_at_once(task, services if entry.program.calls_host else None)
             except Postponed:
-                task.entry.brief = False
-        return await self._execute(task, brief=False)
+                entry.brief = False
+                services.forget_logs()
+            finally:
+                services.pass_on_logs()
+        return await self._execute(task)
 
-    async def _execute(self, task: Task, *, brief: bool) -> Execution:
+    async def _execute(self, task: Task) -> Execution:
         entry = task.entry
         linked = entry.program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
-        services = _Services(self, self._run, task, brief=brief)
+        services = _Services(self, self._run, task, brief=False)
         try:
-            raw = await _enter(task, linked, services, brief=brief)
+            raw = await _enter(task, linked, services)
             results = read_results(entry.signature, linked.kernel, raw)
-            fuel_used = _fuel_used(task, linked)
+            return Execution(results, fuel_used(task, linked))
         except (Trap, EngineFault, GuestError) as ended:
-            services.pass_on_logs()
-            fuel_used = _fuel_used(task, linked, ended)
-            raise failure_of(ended, entry.program.plan, fuel_used=fuel_used) from ended
+            used = fuel_used(task, linked, ended)
+            raise failure_of(ended, entry.program.plan, fuel_used=used) from ended
         finally:
             linked.close()
-        services.pass_on_logs()
-        return Execution(results, fuel_used)
 
     async def call_by_cid(
         self,
@@ -109,17 +92,17 @@ class Executor:
             memory=caller.memory - caller.memory // CALL_MEMORY_KEPT,
             depth=caller.depth + 1,
         )
-        fuel_used = fuel
+        used = fuel
         try:
             execution = await self.execute(task)
-            fuel_used = execution.fuel_used
+            used = execution.fuel_used
             block = result_block(signature, execution.results)
         except GuestError as error:
-            used = fuel_used if error.fuel_used is None else error.fuel_used
+            used = used if error.fuel_used is None else error.fuel_used
             return CallOutcome(
                 exit=EXIT_NUMBERS[error.kind], code=error.code or 0, fuel_used=used or 0
             )
-        return CallOutcome(exit=EXIT_NUMBERS["ok"], result=block, fuel_used=fuel_used or 0)
+        return CallOutcome(exit=EXIT_NUMBERS["ok"], result=block, fuel_used=used or 0)
 
 
 @final
@@ -160,41 +143,28 @@ class _Services:
     def cid_of(self, guest: int) -> Cid:
         return self._task.entry.program.plan.nodes[guest].cid
 
+    def forget_logs(self) -> None:
+        """Forget what a call said that was given up: it says it again."""
+        self._logs.clear()
+
     def pass_on_logs(self) -> None:
-        """Pass on what a brief call said; one that was given up says it again."""
+        """Pass on what a brief call said."""
         for cid, message in self._logs:
             self._run.on_log(cid, message)
 
 
 async def _enter(
-    task: Task, linked: LinkedStore, services: _Services, *, brief: bool
+    task: Task, linked: LinkedStore, services: _Services
 ) -> tuple[int | float, ...]:
     """Carry the arguments in, bring the program to life, and call the function."""
-    numbers = [place(linked, operand) for operand in task.operands]
+    entry = task.entry
+    numbers = [place(linked.kernel, operand) for operand in task.operands]
     if linked.kernel is not None:
         linked.store.host = Syscalls(linked.store, linked.kernel, services)
-    await task.entry.program.instantiate(linked)
-    function = linked.export(task.entry.name)
-    if brief:
-        return await attempt(linked.store, function, task.entry.shape, numbers)
+    if entry.program.initializes:
+        await linked.initialize()
+    else:
+        linked.build()
+    function = linked.export(entry.export)
     linked.enter()
-    return await call(linked.store, function, task.entry.shape, numbers)
-
-
-def _fuel_used(task: Task, linked: LinkedStore, ended: Exception | None = None) -> int | None:
-    """Give the fuel that was used; None where it is not counted, or the count cannot be relied on."""
-    if task.fuel is None:
-        return None
-    if isinstance(ended, Trap):
-        return task.fuel if ended.code == OUT_OF_FUEL else None
-    return task.fuel - linked.store.fuel
-
-
-def place(linked: LinkedStore, operand: Operand) -> int | float:
-    """Give the number by which an operand goes to the guest; a block is opened in its store."""
-    if operand is None:
-        return 0
-    if not isinstance(operand, OpenBlock):
-        return operand
-    assert linked.kernel is not None
-    return linked.kernel.place(operand)
+    return await call(linked.store, function, entry.shape, numbers)

@@ -31,11 +31,12 @@ from ipvm.model import (
 )
 from ipvm.runtime.abi import operands_from_values, python_value, result_value
 from ipvm.runtime.entry import Entry, LoadedProgram
-from ipvm.runtime.executor import Execution, Executor, Task
+from ipvm.runtime.executor import Executor
 from ipvm.runtime.identity import kernel_cid, machine
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
+from ipvm.runtime.task import Execution, Task
 
 __all__ = ["CallOptions", "Measured", "Runtime"]
 
@@ -135,8 +136,12 @@ class Runtime:
     async def _answer(
         self, entry: Entry, values: Sequence[object], options: CallOptions
     ) -> tuple[Value, Execution]:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         given = arguments(entry.signature, values, name=entry.name)
+        if entry.calls < 5:
+            entry.calls += 1
+            if entry.calls == 4:
+                entry.pooled = entry.program.pooled()
         run = self.run()
         execution = await self.executor(run).execute(_task(entry, given, options))
         value = python_value(entry.signature, execution.results)
