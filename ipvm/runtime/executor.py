@@ -20,7 +20,7 @@ from ipvm.runtime.entry import Entry
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.run import Run
 
-__all__ = ["Execution", "Executor", "Task", "place"]
+__all__ = ["Execution", "Executor", "Task", "fuel_used_by", "place"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,10 +76,10 @@ class Executor:
         try:
             raw = await _enter(task, linked, services, brief=brief)
             results = read_results(entry.signature, linked.kernel, raw)
-            fuel_used = _fuel_used(task, linked)
+            fuel_used = fuel_used_by(task, linked)
         except (Trap, EngineFault, GuestError) as ended:
             services.pass_on_logs()
-            fuel_used = _fuel_used(task, linked, ended)
+            fuel_used = fuel_used_by(task, linked, ended)
             raise failure_of(ended, entry.program.plan, fuel_used=fuel_used) from ended
         finally:
             linked.close()
@@ -181,7 +181,7 @@ async def _enter(
     return await call(linked.store, function, task.entry.shape, numbers)
 
 
-def _fuel_used(task: Task, linked: LinkedStore, ended: Exception | None = None) -> int | None:
+def fuel_used_by(task: Task, linked: LinkedStore, ended: Exception | None = None) -> int | None:
     """Give the fuel that was used; None where it is not counted, or the count cannot be relied on."""
     if task.fuel is None:
         return None

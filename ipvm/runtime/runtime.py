@@ -94,7 +94,7 @@ class Runtime:
     ) -> None:
         self.blocks = blocks
         self.limits = limits
-        self._on_log = on_log
+        self.on_log = on_log
         self._programs = Programs(blocks, compiler=compiler, limits=limits)
 
     async def load(self, root: Cid, profile: Profile) -> LoadedProgram:
@@ -109,7 +109,7 @@ class Runtime:
 
     def run(self) -> Run:
         """Begin a call tree."""
-        return Run(self.blocks, self._on_log, limits=self.limits)
+        return Run(self.blocks, self.on_log, limits=self.limits)
 
     def executor(self, run: Run) -> Executor:
         """Give what runs the tasks of a call tree."""
