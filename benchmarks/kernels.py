@@ -23,11 +23,11 @@ from ipvm.engine import PROFILES
 __all__ = ["KERNELS", "ROWS", "SETTINGS", "Kernel"]
 
 SETTINGS: Final[Mapping[str, str]] = {
-    "fuel alone": "consume_fuel",
-    "NaN alone": "cranelift_nan_canonicalization",
-    "epochs alone": "epoch_interruption",
+    "plain wasmtime, fuel": "consume_fuel",
+    "plain wasmtime, NaN": "cranelift_nan_canonicalization",
+    "plain wasmtime, epochs": "epoch_interruption",
 }
-"""What our engines switch on, each by itself."""
+"""What our engines switch on, each by itself: counted fuel, one form for NaN, a way to stop."""
 _HASHLIB: Final = "hashlib"
 _FAR: Final = 2**62
 

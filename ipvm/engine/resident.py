@@ -31,15 +31,25 @@ _SLOTS: Final[dict[str, type[_Slot]]] = {
 class ResidentFunction:
     """A function of a store that has been entered. Of all those of a store, one is called at a time.
 
-    A call is `start`, then `finish` where it is not done yet, `drop` in any case, and `results`.
+    A call is `start`, then `finish` if it is not done yet, and `results`.
     """
 
-    __slots__ = ("_arguments", "_buffer", "_call", "_failure", "_future", "_results", "_store")
+    __slots__ = (
+        "_arguments",
+        "_buffer",
+        "_call",
+        "_failure",
+        "_function",
+        "_future",
+        "_results",
+        "_store",
+    )
 
     def __init__(
         self, store: "Store", function: "Extern", params: Sequence[str], results: Sequence[str]
     ) -> None:
         self._store = store
+        self._function = function  # whose address stands in `_call`
         self._future = 0
         self._failure = (ctypes.c_void_p * 2)()
         shape = CallShape(params, results)
@@ -64,19 +74,23 @@ class ResidentFunction:
         for slot, number in zip(self._arguments, arguments, strict=True):
             slot.value = number
         self._future = capi.func_call_async(*self._call)
-        return poll(self._store, self._future)
+        done = poll(self._store, self._future)
+        if done:
+            capi.call_future_delete(self._future)
+        return done
 
     async def finish(self) -> None:
-        """See a call through that was not done at once. Cancellation ends the guest.
+        """See a call through that was not done at once.
+
+        If this is cancelled or raises, the guest is unwound, and the store of no use after that.
 
         Raises:
             BaseException: Whatever the store's host raised while the guest waited.
         """
-        await drive(self._store, self._future)
-
-    def drop(self) -> None:
-        """Let go of the call. If it is not done, the guest is unwound, and the store of no use."""
-        capi.call_future_delete(self._future)
+        try:
+            await drive(self._store, self._future)
+        finally:
+            capi.call_future_delete(self._future)
 
     def results(self) -> list[int | float]:
         """Give the results of a call that is done.

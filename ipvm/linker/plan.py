@@ -6,8 +6,9 @@ order in which blocks arrived.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ipvm.errors import IpvmError
 from ipvm.host import HostCall
@@ -18,8 +19,7 @@ from ipvm.wasm import Import, ModuleInfo
 __all__ = ["Export", "LinkPlan", "PlanNode", "Server", "Survey", "SurveyNode", "Wire"]
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Struct, frozen=True, gc=False):
     """An export of another node that serves an import."""
 
     node: Cid
@@ -29,8 +29,7 @@ class Export:
 Server: TypeAlias = HostCall | Export
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class Wire(Struct, frozen=True, kw_only=True):
     """One import of a node, and what serves it or why nothing does."""
 
     wanted: Import
@@ -38,8 +37,7 @@ class Wire:
     problem: IpvmError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SurveyNode:
+class SurveyNode(Struct, frozen=True, kw_only=True):
     """One manifest, or one module that is linked without a manifest."""
 
     cid: Cid
@@ -53,8 +51,7 @@ class SurveyNode:
     """What is wrong with the node itself and its imports, in the order of its imports."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """All nodes that a root reaches, in the order in which they would be instantiated."""
 
     root: Cid
@@ -63,8 +60,7 @@ class Survey:
     """The first problem in that order, if there is one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanNode:
+class PlanNode(Struct, frozen=True, kw_only=True, gc=False):
     """One instance of a linked program."""
 
     cid: Cid
@@ -79,12 +75,12 @@ class PlanNode:
     the import that it comes by; None where the module makes no host calls."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPlan:
+class LinkPlan(Struct, frozen=True):
     """A program that can be instantiated, the root last."""
 
     nodes: tuple[PlanNode, ...]
-    code: Mapping[Cid, bytes] = field(repr=False)
+    code: Mapping[Cid, bytes]
+    """The modules, each once."""
 
     @property
     def root(self) -> PlanNode:

@@ -84,6 +84,8 @@ class CompiledProgram:
         self.profile = profile
         self.calls_host = any(node.memory is not None for node in plan.nodes)
         self.initializes = any(_initializers(node) for node in plan.nodes)
+        self.pooled: CompiledProgram | None = None
+        """The same program on the pooled engine, if it was loaded for that and can run there."""
         self._modules = modules
         self._engine = engine_for(profile)
         self._companions: Companions | None = None
@@ -94,11 +96,11 @@ class CompiledProgram:
         self._layouts: dict[bool, _Layout] = {}
         self._assemblies: dict[bool, Assembly] = {}
 
-    def pooled(self) -> "CompiledProgram | None":
-        """Give the same program on the pooled engine; None where it does not run there.
+    def load_into_pool(self) -> None:
+        """Make `pooled`. It takes milliseconds, and may be called on any thread."""
+        self.pooled = self._pooled()
 
-        It takes milliseconds, and may be called on any thread.
-        """
+    def _pooled(self) -> "CompiledProgram | None":
         if len(self.plan.nodes) > POOLED_NODES_MAX or not _tables_fit(self.plan):
             return None
         if sum(module.size for module in self._modules.values()) > POOLED_BYTES_MAX:
@@ -221,8 +223,11 @@ class LinkedStore:
         """Instantiate all nodes of a program that has nothing to initialise."""
         self._assembly.build(self.store, self._first)
 
-    async def initialize(self) -> None:
+    async def instantiate(self) -> None:
         """Instantiate all nodes in order, and run what each has to initialise."""
+        if not self._layout.initializers:
+            self.build()
+            return
         for position in range(self._first, len(self._layout.parts)):
             if self.store.entered:
                 await self._assembly.build_late(self.store, position)

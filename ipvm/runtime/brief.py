@@ -27,7 +27,7 @@ def run_at_once(task: Task, services: Services | None) -> Execution:
         GuestError: The function failed.
         Refused: The memory or the engine of this runner did not suffice.
     """
-    pooled = task.entry.pooled
+    pooled = task.entry.program.pooled
     if pooled is not None:
         try:
             return _run(task, services, pooled)

@@ -6,6 +6,7 @@ from ipvm.engine import Attempt, CallShape
 from ipvm.linker import CompiledProgram
 from ipvm.model import BLOCK_TYPES, Signature, wasm_type
 from ipvm.runtime.abi import callable_names, signature_of
+from ipvm.runtime.direct import DirectArguments
 
 __all__ = ["Entry", "LoadedProgram"]
 
@@ -18,15 +19,16 @@ class Entry:
         takes_blocks: Whether an argument or a result travels as a block.
         brief: Whether a call is worth trying without a fiber; False once one had to wait, or
             computed for long.
+        calls: Calls that were made, up to some number.
     """
 
     __slots__ = (
+        "arguments",
         "attempt",
         "brief",
         "calls",
         "export",
         "name",
-        "pooled",
         "program",
         "shape",
         "signature",
@@ -43,7 +45,7 @@ class Entry:
             [wasm_type(type_) for type_ in signature.results],
         )
         self.attempt = Attempt(self.shape)
-        self.pooled: CompiledProgram | None = None
+        self.arguments = DirectArguments(signature, name)
         self.calls = 0
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
         self.brief = program.profile == "deterministic" and not program.initializes

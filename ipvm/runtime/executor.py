@@ -161,10 +161,7 @@ async def _enter(
     numbers = [place(linked.kernel, operand) for operand in task.operands]
     if linked.kernel is not None:
         linked.store.host = Syscalls(linked.store, linked.kernel, services)
-    if entry.program.initializes:
-        await linked.initialize()
-    else:
-        linked.build()
+    await linked.instantiate()
     function = linked.export(entry.export)
     linked.enter()
     return await call(linked.store, function, entry.shape, numbers)

@@ -1,13 +1,18 @@
 """Functions as a Python programmer meets them: attributes of a program, to be awaited."""
 
 from collections.abc import Iterator
-from typing import final
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, final
 
 from ipvm.ipld import Value
-from ipvm.model.wording import listed, printable
+from ipvm.model.wording import listed
 from ipvm.runtime.entry import Entry, LoadedProgram
+from ipvm.runtime.presentation import as_html, headline, help_text
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.runtime import CallOptions, Measured, Runtime
+
+if TYPE_CHECKING:
+    from ipvm.runtime.session import Session
 
 __all__ = ["Function", "Program"]
 
@@ -24,8 +29,7 @@ class Function:
         self.name = entry.name
         self.signature = entry.signature
         self.__name__ = entry.name
-        doc = printable(entry.signature.doc or f"Function of {self.cid}.", keep="\n")
-        self.__doc__ = f"{self._head}\n\n{doc}"
+        self.__doc__ = help_text(entry)
 
     async def __call__(self, *arguments: object) -> Value:
         """Call the function.
@@ -52,18 +56,10 @@ class Function:
         return await self._runtime.receipt(self._entry, arguments, self._options)
 
     def __repr__(self) -> str:
-        return f"<function {self._head} of {self.cid}>"
-
-    @property
-    def _head(self) -> str:
-        return f"{printable(self.name)}{self.signature}"
+        return f"<function {headline(self._entry)} of {self.cid}>"
 
     def _repr_html_(self) -> str:
-        import html  # noqa: PLC0415 - for notebooks alone
-
-        doc = html.escape(self.signature.doc or "")
-        head = html.escape(self._head)
-        return f"<div><code>{head}</code><br>{doc}<br><small>{self.cid}</small></div>"
+        return as_html(self._entry)
 
 
 @final
@@ -101,6 +97,21 @@ class Program:
             profile=self.options.profile,
         )
         return Program(self._runtime, self._loaded, options)
+
+    def session(self) -> AbstractAsyncContextManager["Session"]:
+        """Bring the program to life for as long as an `async with` lasts.
+
+        Its functions then share one instance, with all that a call leaves in its memory; see
+        `Session`. The bounds are those of the program: the memory is that of the instance, and each
+        call has the fuel, as has what the program initialises at the beginning.
+
+        Raises:
+            GuestError: The program failed to initialise.
+            Refused: It does not start within the bounds.
+        """
+        from ipvm.runtime.session import session  # noqa: PLC0415 - most programs open none
+
+        return session(self._runtime, self._loaded, self.options)
 
     def __getitem__(self, name: str) -> Function:
         """Give a function by name.

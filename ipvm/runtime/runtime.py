@@ -4,6 +4,7 @@ The runtime takes CIDs, never names: what can change ends above it, so that a ru
 content. A call is validated against the signature of the export before anything is instantiated.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
@@ -29,7 +30,8 @@ from ipvm.model import (
     Receipt as ReceiptRecord,
     arguments,
 )
-from ipvm.runtime.abi import operands_from_values, python_value, result_value
+from ipvm.runtime.abi import Operand, operands_from_values, result_value
+from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
 from ipvm.runtime.identity import kernel_cid, machine
@@ -39,6 +41,11 @@ from ipvm.runtime.run import LogSink, Run
 from ipvm.runtime.task import Execution, Task
 
 __all__ = ["CallOptions", "Measured", "Runtime"]
+
+WARM_CALLS: Final = 4
+"""Calls of a function after which its program is loaded into the pool."""
+TURN_SECONDS: Final = 0.001
+"""Time that calls which need not wait may go on before other tasks have their turn."""
 
 _TOLD: Final = frozenset({"abort", "trap"})
 """Failures whose detail goes into a receipt. That of the others is the wording of this runtime."""
@@ -95,8 +102,9 @@ class Runtime:
     ) -> None:
         self.blocks = blocks
         self.limits = limits
-        self._on_log = on_log
+        self.on_log = on_log
         self._programs = Programs(blocks, compiler=compiler, limits=limits)
+        self._turned = 0.0
 
     async def load(self, root: Cid, profile: Profile) -> LoadedProgram:
         """Fetch, link and compile a program, or find it at hand. A checkpoint.
@@ -110,7 +118,7 @@ class Runtime:
 
     def run(self) -> Run:
         """Begin a call tree."""
-        return Run(self.blocks, self._on_log, limits=self.limits)
+        return Run(self.blocks, self.on_log, limits=self.limits)
 
     def executor(self, run: Run) -> Executor:
         """Give what runs the tasks of a call tree."""
@@ -136,18 +144,35 @@ class Runtime:
     async def _answer(
         self, entry: Entry, values: Sequence[object], options: CallOptions
     ) -> tuple[Value, Execution]:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        given = arguments(entry.signature, values, name=entry.name)
-        if entry.calls < 5:
-            entry.calls += 1
-            if entry.calls == 4:
-                entry.pooled = entry.program.pooled()
+        await self._take_turn()
+        operands = entry.arguments.operands(values)
+        if entry.calls < WARM_CALLS:
+            await self._count(entry)
+        task = _task(entry, operands, options)
         run = self.run()
-        execution = await self.executor(run).execute(_task(entry, given, options))
-        value = python_value(entry.signature, execution.results)
+        execution = await self.executor(run).execute(task)
+        value = direct_value(entry.signature, execution.results)
         if run.has_kept:
             await run.store()
         return value, execution
+
+    async def _take_turn(self) -> None:
+        """Look for cancellation, and let the loop turn if it has not for a while.
+
+        Letting it turn takes as long as many a call.
+        """
+        now = time.perf_counter()
+        if now - self._turned < TURN_SECONDS:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            self._turned = now
+            await trio.lowlevel.checkpoint()
+
+    async def _count(self, entry: Entry) -> None:
+        """Count a call. A program that is called again and again is loaded into the pool."""
+        entry.calls += 1
+        if entry.calls == WARM_CALLS and entry.program.pooled is None:
+            await trio.to_thread.run_sync(entry.program.load_into_pool)
 
     async def receipt(
         self, entry: Entry, values: Sequence[object], options: CallOptions
@@ -172,7 +197,7 @@ class Runtime:
 
     async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
         run = self.run()
-        task = _task(entry, given, options)
+        task = _task(entry, operands_from_values(entry.signature, given), options)
         fuel_used: int | None = None
         try:
             execution = await self.executor(run).execute(task)
@@ -213,10 +238,10 @@ class Runtime:
         )
 
 
-def _task(entry: Entry, given: Sequence[Value], options: CallOptions) -> Task:
+def _task(entry: Entry, operands: Sequence[Operand], options: CallOptions) -> Task:
     return Task(
         entry=entry,
-        operands=operands_from_values(entry.signature, given),
+        operands=operands,
         fuel=options.fuel if entry.program.profile == "deterministic" else None,
         memory=options.memory,
     )
