@@ -68,8 +68,9 @@ def companion_bytes(name: str) -> bytes:
 def companion_text(name: str) -> str:
     """Give a companion as text."""
     if name == "stub":
-        return _stub_text()
-    return resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
+        return f"(module\n{_stub_fields()})\n"
+    text = resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
+    return f"{text.rstrip().removesuffix(')')}\n{_stub_fields()})\n" if name == "kernel" else text
 
 
 def export_name(call: HostCall) -> bytes:
@@ -77,15 +78,15 @@ def export_name(call: HostCall) -> bytes:
     return f"{call.module}.{call.name}".encode()
 
 
-def _stub_text() -> str:
+def _stub_fields() -> str:
     """Write the stub: for each host call a function that jumps through the table."""
     functions = "\n".join(_stub_function(slot, call) for slot, call in enumerate(HOST_CALLS))
     size = len(HOST_CALLS)
-    return f'(module (table $t (export "table") {size} {size} funcref)\n{functions})'
+    return f'(table $stub (export "table") {size} {size} funcref)\n{functions}'
 
 
 def _stub_function(slot: int, call: HostCall) -> str:
     params = " ".join(call.type.params)
     values = " ".join(f"(local.get {index})" for index in range(len(call.parameters)))
     head = f'(func (export "{call.module}.{call.name}") (param {params}) (result i32)'
-    return f"{head} (call_indirect (param {params}) (result i32) {values} (i32.const {slot})))"
+    return f"{head} (call_indirect $stub (param {params}) (result i32) {values} (i32.const {slot})))"

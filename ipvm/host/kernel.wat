@@ -1,4 +1,6 @@
 ;; The kernel of one invocation: a memory that holds the open blocks, and the way to wait for the host.
+;; The functions of a stub (see `ipvm.host.companions`) are put in at its end: it is that of the first
+;; guest.
 ;;
 ;; It runs no logic of its own. Every guest has a binding (binding.wat) that works on this memory; the
 ;; host reads and writes it only while the guest is suspended or inside a host call. Its size never

@@ -1,5 +1,8 @@
-"""How the companions stand among the parts of a program: the kernel first, a stub before each guest
-that calls the host, and its binding after it."""
+"""How the companions stand among the parts of a program.
+
+The kernel comes first, and is the stub of the first guest that calls the host. Before each other one
+stands a stub of its own, and after each its binding.
+"""
 
 from typing import Final
 

@@ -58,6 +58,9 @@ POOLED_NODES_MAX: Final = 64
 POOLED_BYTES_MAX: Final = 16 * 1024 * 1024
 """Machine code of a program that may run in a pool, which it is loaded for once more."""
 
+_TAKEN: Final = -1
+"""Stands for the position of a stub that has its guest."""
+
 _NOTHING: Final = CallShape((), ())
 _BOUNDS_KEPT_MAX: Final = 64
 """Amounts of memory of which it is kept how they are shared."""
@@ -167,15 +170,17 @@ class CompiledProgram:
         parts: list[Part] = [kernel_part(companions)] if with_kernel else []
         positions: dict[Cid, int] = {}
         initializers: dict[int, tuple[tuple[int, bytes], ...]] = {}
+        stub = KERNEL
         for number, node in enumerate(self.plan.nodes):
-            stub = len(parts)
-            if node.memory is not None:
+            if node.memory is not None and stub == _TAKEN:
+                stub = len(parts)
                 parts.append(stub_part(companions))
             positions[node.cid] = len(parts)
             parts.append(_part(node, self._modules[node.code], positions, stub))
             if node.memory is not None:
                 memory = _memory(node, positions)
                 parts.append(binding_part(companions, stub=stub, memory=memory, number=number))
+                stub = _TAKEN
             names = _initializers(node)
             if names:
                 initializers[len(parts) - 1] = tuple((positions[node.cid], name) for name in names)
