@@ -17,13 +17,18 @@ from ipvm.runtime.runtime import CallOptions
 
 __all__ = ["LiveFunction", "task_of"]
 
+
+class _Nothing:
+    """What no value is of."""
+
+
 _EXACT: Final[dict[Type, tuple[type, float, float]]] = {
     "i32": (int, -(1 << 31), (1 << 31) - 1),
     "i64": (int, -(1 << 63), (1 << 63) - 1),
     "f64": (float, float("-inf"), float("inf")),
 }
 """Values that go to a guest as they are: of which Python type, from where to where."""
-_NONE: Final = (type(None), 0.0, -1.0)
+_NONE: Final = (_Nothing, 0.0, 0.0)
 _NUMBERS: Final = frozenset({"i32", "i64", "f32", "f64"})
 
 
