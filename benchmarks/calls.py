@@ -1,7 +1,6 @@
 """Rows about one call from Python: the bare call of an export, and calls in a fresh sandbox."""
 
-import ctypes
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import wasmtime
@@ -14,7 +13,16 @@ from benchmarks.node import NODE, open_v8
 from benchmarks.programs import loaded
 from benchmarks.row import Effort, Line, Row, optional
 from benchmarks.stock import FUEL, STOCK, Stock
-from ipvm.engine import CallShape, Store, attempt, compile_now, engine_for, text_to_module
+from ipvm.engine import (
+    Assembly,
+    Attempt,
+    CallShape,
+    Part,
+    Store,
+    compile_now,
+    engine_for,
+    text_to_module,
+)
 
 __all__ = ["BYTES_TO_BYTES", "ROWS", "calls_of"]
 
@@ -31,16 +39,16 @@ _PYTHON: Final = "a function of Python"
 async def scalar_inner(effort: Effort) -> Sequence[Line]:
     """Call an export of a living instance, without the scheduler."""
     engine = engine_for("deterministic")
-    module = compile_now(engine, text_to_module(guest("add")))
+    assembly = Assembly(engine, [Part(compile_now(engine, text_to_module(guest("add"))))])
     store = Store(engine)
     store.fuel = FUEL
-    nothing = ctypes.create_string_buffer(1)
-    function = store.instantiate(module, ctypes.addressof(nothing), 0).export(b"f")
-    shape = CallShape(("i32", "i32"), ("i32",))
+    assembly.build(store)
+    function = Attempt(CallShape(("i32", "i32"), ("i32",)))
+    assembly.export_into(store, 0, b"f", function.extern)
 
     async def ours(times: int) -> None:
         for _ in range(times):
-            _drive(attempt(store, function, shape, (1, 2)))
+            function.call(store, (1, 2))
 
     async def python(times: int) -> None:
         for _ in range(times):
@@ -55,16 +63,6 @@ async def scalar_inner(effort: Effort) -> Sequence[Line]:
     finally:
         store.close()
     return rounds.lines({STOCK: 1 / 20, _PYTHON: None, NODE: None})
-
-
-def _drive(call: Coroutine[object, None, tuple[int | float, ...]]) -> tuple[int | float, ...]:
-    """Run a coroutine that does not wait to its end."""
-    try:
-        call.send(None)
-    except StopIteration as done:
-        result: tuple[int | float, ...] = done.value
-        return result
-    raise RuntimeError("the call waits")
 
 
 def _add(one: int, other: int) -> int:

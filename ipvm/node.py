@@ -36,6 +36,7 @@ from ipvm.store import Blockstore, store_path
 
 if TYPE_CHECKING:
     from ipvm.registry import Published
+    from ipvm.runtime.session import Session
 
 __all__ = ["Node", "open_node"]
 
@@ -83,6 +84,31 @@ class Node:
         options = CallOptions(fuel=fuel, memory=memory, profile=profile)
         cid = await self.resolve(target)
         return Program(self._runtime, await self._runtime.load(cid, profile), options)
+
+    @asynccontextmanager
+    async def session(
+        self,
+        target: Cid | str | Path,
+        *,
+        fuel: int = FUEL_DEFAULT,
+        memory: int = MEMORY_DEFAULT,
+        profile: Profile = "deterministic",
+    ) -> AsyncIterator["Session"]:
+        """Link a program and bring it to life: its functions share one instance, state and all.
+
+        Args:
+            target: A CID, `ipfs://CID`, or a path, which is published first.
+            fuel: Fuel of each call; about 10^9 are a second.
+            memory: Bytes that the memories of the instance may take together, as long as it lives.
+            profile: `deterministic`, or `fast`, which counts no fuel.
+
+        Raises:
+            NotFound, Unavailable, InvalidData, LinkError, Refused: It cannot be had.
+            GuestError: It failed to initialise.
+        """
+        program = await self.load(target, fuel=fuel, memory=memory, profile=profile)
+        async with program.session() as session:
+            yield session
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""
