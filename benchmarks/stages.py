@@ -15,15 +15,15 @@ from statistics import median
 from types import ModuleType
 from typing import Final, ParamSpec, TypeAlias, TypeVar, final
 
-import trio
-
 from benchmarks.calls import BYTES_TO_BYTES
 from benchmarks.measure import Side, seconds_of
 from benchmarks.programs import loaded
 from benchmarks.row import Effort, Line, Row
-from ipvm.host import Kernel, kernel
-from ipvm.linker import CompiledProgram, LinkedStore, program
-from ipvm.runtime import executor, runtime
+from ipvm.engine import Assembly, Attempt, Store
+from ipvm.host import Kernel
+from ipvm.runtime import brief, runtime
+from ipvm.runtime.direct import DirectArguments
+from ipvm.runtime.runtime import Runtime
 
 __all__ = ["ROWS", "STAGES_OF"]
 
@@ -33,21 +33,18 @@ _Home: TypeAlias = ModuleType | type
 
 _REST: Final = "rest"
 _STAGES: Final[Sequence[tuple[str, _Home, str]]] = (
-    ("checkpoint", trio.lowlevel, "checkpoint"),
-    ("arguments", runtime, "arguments"),
-    ("arguments", runtime, "operands_from_values"),
-    ("store", CompiledProgram, "open"),
-    ("kernel", Kernel, "__init__"),
-    ("place", Kernel, "place"),
-    ("stub", kernel, "instantiate"),
-    ("imports", LinkedStore, "add"),
-    ("instance", program, "instantiate"),
-    ("binding", Kernel, "bind"),
-    ("call", LinkedStore, "export"),
-    ("call", executor, "attempt"),
-    ("results", executor, "read_results"),
-    ("results", runtime, "python_value"),
-    ("close", LinkedStore, "close"),
+    ("turn", Runtime, "_take_turn"),
+    ("arguments", DirectArguments, "operands"),
+    ("store", brief, "Store"),
+    ("kernel", brief, "Kernel"),
+    ("place", brief, "place"),
+    ("instances", Assembly, "build"),
+    ("exports", Assembly, "export_into"),
+    ("call", Attempt, "call"),
+    ("results", brief, "read_results"),
+    ("results", runtime, "direct_value"),
+    ("close", Kernel, "close"),
+    ("close", Store, "close"),
 )
 """The stages, and for each a function that belongs to it: where it is looked up, and its name."""
 

@@ -64,9 +64,23 @@ class Assembly:
     """The instances of a program. Use it for one store at a time, on one thread.
 
     What is asked of its instances is asked of those that were made last.
+
+    Attributes:
+        outcome: Room for C calls, for whoever uses it.
+        extern: Address of room for one extern, for whoever uses it.
     """
 
-    __slots__ = ("_buffer", "_constants", "_engine", "_parts", "_port", "_stages", "_start", "outcome")
+    __slots__ = (
+        "_buffer",
+        "_constants",
+        "_engine",
+        "_parts",
+        "_port",
+        "_stages",
+        "_start",
+        "extern",
+        "outcome",
+    )
 
     def __init__(self, engine: "Engine", parts: Sequence[Part]) -> None:
         self._engine = engine
@@ -74,11 +88,12 @@ class Assembly:
         self._port: HostPort | None = None
         self._constants: list[ctypes.Array[ctypes.c_char]] = []
         instances = len(parts) * capi.INSTANCE_BYTES
-        externs = sum(len(part.imports) for part in parts) * capi.EXTERN_BYTES
+        externs = (sum(len(part.imports) for part in parts) + 1) * capi.EXTERN_BYTES
         self._buffer = ctypes.create_string_buffer(instances + externs)
         self._start = ctypes.addressof(self._buffer)
         self.outcome = Outcome()
-        self._stages = self._staged(self._start + instances)
+        self.extern = self._start + instances
+        self._stages = self._staged(self.extern + capi.EXTERN_BYTES)
 
     def _staged(self, externs: int) -> list[_Stage]:
         stages: list[_Stage] = []

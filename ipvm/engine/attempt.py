@@ -26,7 +26,17 @@ KERNEL_NAME: Final = "ipvm:kernel"
 class Attempt:
     """What it takes to call functions of one type at once. It serves one call at a time."""
 
-    __slots__ = ("_address", "_extern", "_function", "_outcome", "_pack", "_room", "_slots", "_unpack", "extern")
+    __slots__ = (
+        "_address",
+        "_extern",
+        "_function",
+        "_outcome",
+        "_pack",
+        "_room",
+        "_slots",
+        "_unpack",
+        "extern",
+    )
 
     def __init__(self, shape: CallShape) -> None:
         self._room = ctypes.create_string_buffer(max(shape.slots, 1) * capi.RAW_BYTES)
@@ -40,9 +50,7 @@ class Attempt:
         """Address of the extern of the function that is called."""
         self._function = self.extern + capi.EXTERN_PAYLOAD
 
-    def call(
-        self, store: Store, arguments: Sequence[int | float]
-    ) -> tuple[int | float, ...]:
+    def call(self, store: Store, arguments: Sequence[int | float]) -> tuple[int | float, ...]:
         """Call the function of a store that has not been entered, and give its results.
 
         Raises:

@@ -135,7 +135,8 @@ class Store:
     def close(self) -> None:
         """Free the store and all its instances. Closing twice is harmless."""
         if self._address:
-            _STORES.pop(self.context, None)
+            self.host = None  # which knows the store, and the collector would have to find that
+            del _STORES[self.context]
             capi.store_delete(self._address)
             self._address = 0
 

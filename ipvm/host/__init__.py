@@ -4,7 +4,7 @@ from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_
 from ipvm.host.companions import Companions, companion_bytes, companion_text, companions_for
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
-from ipvm.host.services import EXIT_NUMBERS, CallOutcome, Services
+from ipvm.host.services import EXIT_NUMBERS, Attendant, CallOutcome, Services
 from ipvm.host.syscalls import Syscalls
 from ipvm.host.wiring import (
     KERNEL,
@@ -22,6 +22,7 @@ __all__ = [
     "HOST_MODULES",
     "KERNEL",
     "MEMORY",
+    "Attendant",
     "CallOutcome",
     "Companions",
     "ErrorNumber",

@@ -89,4 +89,6 @@ def _stub_function(slot: int, call: HostCall) -> str:
     params = " ".join(call.type.params)
     values = " ".join(f"(local.get {index})" for index in range(len(call.parameters)))
     head = f'(func (export "{call.module}.{call.name}") (param {params}) (result i32)'
-    return f"{head} (call_indirect $stub (param {params}) (result i32) {values} (i32.const {slot})))"
+    return (
+        f"{head} (call_indirect $stub (param {params}) (result i32) {values} (i32.const {slot})))"
+    )

@@ -26,7 +26,7 @@ from ipvm.errors import (
 from ipvm.host.calls import HostCall, host_call
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
-from ipvm.host.services import Services
+from ipvm.host.services import Attendant, Services
 from ipvm.ipld import CODECS, IDENTITY, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
 from ipvm.limits import CALL_FUEL_KEPT, DIGEST_BYTES_MIN
 
@@ -61,10 +61,32 @@ _HASH: Final = _known("ipvm", "hash")
 class Syscalls:
     """The host of one store, as `ipvm.engine` wants it."""
 
-    def __init__(self, store: Store, kernel: Kernel, services: Services) -> None:
+    __slots__ = ("_attendant", "_kernel", "_served", "_store")
+
+    def __init__(
+        self,
+        store: Store,
+        kernel: Kernel,
+        attendant: Attendant,
+        services: Services | None = None,
+    ) -> None:
+        """Serve the guests of a store.
+
+        Args:
+            store: Where they live.
+            kernel: Of that store.
+            attendant: Does for them what cannot wait.
+            services: Does the rest; None where the guests cannot wait.
+        """
         self._store = store
         self._kernel = kernel
-        self._services = services
+        self._attendant = attendant
+        self._served = services
+
+    @property
+    def _services(self) -> Services:
+        assert self._served is not None
+        return self._served
 
     def now(self, operation: int) -> int:
         """Do an operation that cannot wait."""
@@ -94,7 +116,7 @@ class Syscalls:
 
     def _log(self, words: tuple[int, ...]) -> int:
         self._charge(_LOG, words[0])
-        self._services.log(words[7], self._kernel.guest_message(words[0]))
+        self._attendant.log(words[7], self._kernel.guest_message(words[0]))
         return ErrorNumber.OK
 
     def _abort(self, words: tuple[int, ...]) -> int:
@@ -107,7 +129,7 @@ class Syscalls:
 
     def _self(self, words: tuple[int, ...]) -> int:
         self._charge(_SELF)
-        self._kernel.reply_bytes(bytes(self._services.cid_of(words[7])))
+        self._kernel.reply_bytes(bytes(self._attendant.cid_of(words[7])))
         return ErrorNumber.OK
 
     async def _open(self, words: tuple[int, ...]) -> int:

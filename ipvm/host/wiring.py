@@ -43,9 +43,7 @@ def stub_export(stub: int, call: HostCall) -> InstanceExport:
     return InstanceExport(stub, export_name(call))
 
 
-def binding_part(
-    companions: Companions, *, stub: int, memory: InstanceExport, number: int
-) -> Part:
+def binding_part(companions: Companions, *, stub: int, memory: InstanceExport, number: int) -> Part:
     """Give the binding of a guest: it fills the stub's table with functions that work on its memory.
 
     Args:

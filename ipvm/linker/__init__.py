@@ -7,9 +7,11 @@ from ipvm.linker.conditions import (
     SignatureMismatch,
     UnsatisfiedImport,
 )
+from ipvm.linker.layout import INITIALIZER, START_EXPORT, Layout
+from ipvm.linker.linked import LinkedStore
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
-from ipvm.linker.program import INITIALIZER, START_EXPORT, CompiledProgram, LinkedStore
+from ipvm.linker.program import CompiledProgram
 from ipvm.linker.resolve import plan, survey
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Export",
     "ImportMismatch",
     "InvalidCode",
+    "Layout",
     "LinkPlan",
     "LinkedStore",
     "NotCode",

@@ -51,9 +51,7 @@ class DirectArguments:
         """
         shortcuts = self._shortcuts
         if len(values) == len(shortcuts):
-            operands = [
-                shortcut(value) for shortcut, value in zip(shortcuts, values, strict=True)
-            ]
+            operands = [shortcut(value) for shortcut, value in zip(shortcuts, values, strict=True)]
             if _ODD not in operands:
                 return operands  # type: ignore[return-value] # none of them is odd
         given = arguments(self._signature, values, name=self._name)
@@ -62,11 +60,13 @@ class DirectArguments:
 
 def direct_value(signature: Signature, results: Sequence[Result]) -> Value:
     """Give the result as the caller gets it; see `ipvm.runtime.abi.python_value`."""
-    if len(results) == 1 and signature.results[0] == "bytes":
-        block = results[0]
-        if isinstance(block, OpenBlock) and block.codec == RAW:
-            if len(block.data) <= BLOCK_BYTES_MAX:
-                return block.data
+    if len(results) == 1:
+        result = results[0]
+        if not isinstance(result, OpenBlock):
+            return result
+        plain = signature.results[0] == "bytes" and result.codec == RAW
+        if plain and len(result.data) <= BLOCK_BYTES_MAX:
+            return result.data
     return python_value(signature, results)
 
 

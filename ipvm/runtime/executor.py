@@ -7,7 +7,7 @@ form of arguments and results, so it takes operands and gives what the guest ret
 from collections.abc import Sequence
 from typing import final
 
-from ipvm.engine import EngineFault, Postponed, Trap, call
+from ipvm.engine import EngineFault, Trap, call
 from ipvm.errors import GuestError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
 from ipvm.ipld import Block, Cid
@@ -33,7 +33,7 @@ class Executor:
 
     def services(self, task: Task) -> Services:
         """Give what serves the guests of a task that somebody else runs, on a fiber."""
-        return _Services(self, self._run, task, brief=False)
+        return _Services(self, self._run, task)
 
     async def execute(self, task: Task) -> Execution:
         """Run a task in a store of its own: at once if it is brief, else on a fiber.
@@ -44,27 +44,28 @@ class Executor:
             Refused: The stack, the memory or the engine of this runner did not suffice.
         """
         entry = task.entry
-        if entry.brief:
-            services = _Services(self, self._run, task, brief=True)
-            try:
-                return run_at_once(task, services if entry.program.calls_host else None)
-            except Postponed:
-                entry.brief = False
-                services.forget_logs()
-            finally:
-                services.pass_on_logs()
+        if entry.brief and task.fuel is not None:
+            done = run_at_once(
+                entry,
+                task.operands,
+                fuel=task.fuel,
+                memory=task.memory,
+                on_log=self._run.on_log,
+            )
+            if done is not None:
+                return Execution(*done)
         return await self._execute(task)
 
     async def _execute(self, task: Task) -> Execution:
         entry = task.entry
         linked = entry.program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
-        services = _Services(self, self._run, task, brief=False)
+        services = self.services(task)
         try:
             raw = await _enter(task, linked, services)
             results = read_results(entry.signature, linked.kernel, raw)
-            return Execution(results, fuel_used(task, linked))
+            return Execution(results, fuel_used(task.fuel, linked.store))
         except (Trap, EngineFault, GuestError) as ended:
-            used = fuel_used(task, linked, ended)
+            used = fuel_used(task.fuel, linked.store, ended)
             raise failure_of(ended, entry.program.plan, fuel_used=used) from ended
         finally:
             linked.close()
@@ -109,14 +110,12 @@ class Executor:
 class _Services:
     """What the guests of one task are given. Notes what stands in the way of a receipt."""
 
-    __slots__ = ("_brief", "_executor", "_logs", "_run", "_task")
+    __slots__ = ("_executor", "_run", "_task")
 
-    def __init__(self, executor: Executor, run: Run, task: Task, *, brief: bool) -> None:
+    def __init__(self, executor: Executor, run: Run, task: Task) -> None:
         self._executor = executor
         self._run = run
         self._task = task
-        self._brief = brief
-        self._logs: list[tuple[Cid, str]] = []
 
     async def open(self, cid: Cid) -> Block:
         with self._run.noting():
@@ -135,32 +134,18 @@ class _Services:
             )
 
     def log(self, guest: int, message: str) -> None:
-        if self._brief:
-            self._logs.append((self.cid_of(guest), message))
-        else:
-            self._run.on_log(self.cid_of(guest), message)
+        self._run.on_log(self.cid_of(guest), message)
 
     def cid_of(self, guest: int) -> Cid:
         return self._task.entry.program.plan.nodes[guest].cid
 
-    def forget_logs(self) -> None:
-        """Forget what a call said that was given up: it says it again."""
-        self._logs.clear()
 
-    def pass_on_logs(self) -> None:
-        """Pass on what a brief call said."""
-        for cid, message in self._logs:
-            self._run.on_log(cid, message)
-
-
-async def _enter(
-    task: Task, linked: LinkedStore, services: _Services
-) -> tuple[int | float, ...]:
+async def _enter(task: Task, linked: LinkedStore, services: _Services) -> tuple[int | float, ...]:
     """Carry the arguments in, bring the program to life, and call the function."""
     entry = task.entry
     numbers = [place(linked.kernel, operand) for operand in task.operands]
     if linked.kernel is not None:
-        linked.store.host = Syscalls(linked.store, linked.kernel, services)
+        linked.store.host = Syscalls(linked.store, linked.kernel, services, services)
     await linked.instantiate()
     function = linked.export(entry.export)
     linked.enter()

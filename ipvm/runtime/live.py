@@ -95,7 +95,7 @@ class Live:
             if run is not None:
                 await run.store()
         except (Trap, EngineFault, GuestError) as ended:
-            used = fuel_used(task, linked, ended)
+            used = fuel_used(task.fuel, linked.store, ended)
             linked.close()
             raise failure_of(ended, loaded.program.plan, fuel_used=used) from ended
         except BaseException:
@@ -134,7 +134,7 @@ class Live:
         """Call a function like `call`, and tell what it took."""
         value = await self.call(function, values)
         # No other task has run since the call was done.
-        return Measured(value, fuel_used(function.task, self._linked))
+        return Measured(value, fuel_used(function.task.fuel, self._store))
 
     async def close(self) -> None:
         """End what runs, let those in line know, and free everything. Doing it twice is harmless."""
@@ -172,7 +172,7 @@ class Live:
                 done = True
             return resident.results()
         except (Trap, EngineFault, GuestError) as ended:
-            used = fuel_used(function.task, self._linked, ended)
+            used = fuel_used(function.task.fuel, self._store, ended)
             failure = failure_of(ended, function.entry.program.plan, fuel_used=used)
             if not (done and isinstance(ended, GuestError)):
                 self._end(function, failure)
@@ -203,7 +203,7 @@ class Live:
         run = self._runtime.run()
         run.on_log = self._log
         services = self._runtime.executor(run).services(task)
-        self._store.host = Syscalls(self._store, self._kernel, services)
+        self._store.host = Syscalls(self._store, self._kernel, services, services)
         return run
 
     def _value(self, function: LiveFunction, raw: Sequence[int | float]) -> Value:

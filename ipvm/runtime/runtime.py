@@ -31,6 +31,7 @@ from ipvm.model import (
     arguments,
 )
 from ipvm.runtime.abi import Operand, operands_from_values, result_value
+from ipvm.runtime.brief import run_at_once
 from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
@@ -38,7 +39,7 @@ from ipvm.runtime.identity import kernel_cid, machine
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
-from ipvm.runtime.task import Execution, Task
+from ipvm.runtime.task import Task
 
 __all__ = ["CallOptions", "Measured", "Runtime"]
 
@@ -138,23 +139,26 @@ class Runtime:
         self, entry: Entry, values: Sequence[object], options: CallOptions
     ) -> Measured:
         """Call a function like `call`, and tell what it took."""
-        value, execution = await self._answer(entry, values, options)
-        return Measured(value, execution.fuel_used)
+        return Measured(*await self._answer(entry, values, options))
 
     async def _answer(
         self, entry: Entry, values: Sequence[object], options: CallOptions
-    ) -> tuple[Value, Execution]:
+    ) -> tuple[Value, int | None]:
         await self._take_turn()
         operands = entry.arguments.operands(values)
         if entry.calls < WARM_CALLS:
             await self._count(entry)
-        task = _task(entry, operands, options)
+        if entry.brief:
+            fuel, memory = options.fuel, options.memory
+            done = run_at_once(entry, operands, fuel=fuel, memory=memory, on_log=self.on_log)
+            if done is not None:
+                return direct_value(entry.signature, done[0]), done[1]
         run = self.run()
-        execution = await self.executor(run).execute(task)
+        execution = await self.executor(run).execute(_task(entry, operands, options))
         value = direct_value(entry.signature, execution.results)
         if run.has_kept:
             await run.store()
-        return value, execution
+        return value, execution.fuel_used
 
     async def _take_turn(self) -> None:
         """Look for cancellation, and let the loop turn if it has not for a while.

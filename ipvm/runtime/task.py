@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ipvm.engine import OUT_OF_FUEL, Trap
+from ipvm.engine import OUT_OF_FUEL, Store, Trap
 from ipvm.host import Kernel, OpenBlock
-from ipvm.linker import LinkedStore
 from ipvm.runtime.abi import Operand, Result
 from ipvm.runtime.entry import Entry
 
@@ -41,10 +40,16 @@ def place(kernel: Kernel | None, operand: Operand) -> int | float:
     return kernel.place(operand)
 
 
-def fuel_used(task: Task, linked: LinkedStore, ended: Exception | None = None) -> int | None:
-    """Give the fuel that was used; None where it is not counted, or the count cannot be relied on."""
-    if task.fuel is None:
+def fuel_used(fuel: int | None, store: Store, ended: Exception | None = None) -> int | None:
+    """Give what was used of the fuel; None where it is not counted, or cannot be relied on.
+
+    Args:
+        fuel: What there was.
+        store: Where the guests ran.
+        ended: What ended them, if they did not come to their end.
+    """
+    if fuel is None:
         return None
     if isinstance(ended, Trap):
-        return task.fuel if ended.code == OUT_OF_FUEL else None
-    return task.fuel - linked.store.fuel
+        return fuel if ended.code == OUT_OF_FUEL else None
+    return fuel - store.fuel

@@ -1,0 +1,67 @@
+"""The live instances of a program in one store."""
+
+from typing import Final, final
+
+from ipvm.engine import Assembly, CallShape, Extern, Store, call
+from ipvm.host import KERNEL, MEMORY, Kernel, arm
+from ipvm.linker.layout import Layout
+
+__all__ = ["LinkedStore"]
+
+_NOTHING: Final = CallShape((), ())
+
+
+@final
+class LinkedStore:
+    """The instances of a program, to be run on fibers. Close it.
+
+    Until the first wait, the instances belong to the assembly's last store: take what is needed of
+    them before.
+    """
+
+    __slots__ = ("_assembly", "_layout", "kernel", "store")
+
+    def __init__(self, store: Store, layout: Layout) -> None:
+        self.store = store
+        self.kernel: Kernel | None = None
+        self._layout = layout
+        self._assembly: Assembly = layout.new_assembly() if layout.initializers else layout.assembly
+
+    def add_kernel(self, heap_bytes: int) -> None:
+        """Instantiate the kernel."""
+        self._assembly.build(self.store, KERNEL, KERNEL + 1)
+        memory = self._assembly.export(self.store, KERNEL, MEMORY)
+        self.kernel = Kernel(self.store, memory.address, heap_bytes=heap_bytes)
+
+    async def instantiate(self) -> None:
+        """Instantiate all nodes in order, and run what each has to initialise."""
+        layout = self._layout
+        if not layout.initializers:
+            self._assembly.build(self.store, layout.first)
+            return
+        for position in range(layout.first, layout.count):
+            if self.store.entered:
+                await self._assembly.build_late(self.store, position)
+            else:
+                self._assembly.build(self.store, position, position + 1)
+            for initializer in layout.initializers.get(position, ()):
+                self.enter()
+                function = self._assembly.export(self.store, *initializer)
+                await call(self.store, function, _NOTHING, ())
+
+    def enter(self) -> None:
+        """Get ready to run guest code. Doing it twice is harmless."""
+        if not self.store.entered:
+            if self.kernel is not None:
+                arm(self._assembly, self.store)
+            self.store.enter()
+
+    def export(self, name: bytes) -> Extern:
+        """Give an export of the root."""
+        return self._assembly.export(self.store, self._layout.root, name)
+
+    def close(self) -> None:
+        """Free everything."""
+        if self.kernel is not None:
+            self.kernel.close()
+        self.store.close()
