@@ -1,7 +1,7 @@
 """What a guest may ask for: the kernel, the host calls, and the host's side of them."""
 
 from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_call
-from ipvm.host.companions import Companions, companion_bytes, companion_text, companions_for
+from ipvm.host.companions import CompanionName, companion_bytes, companion_for, companion_text
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
 from ipvm.host.services import EXIT_NUMBERS, Attendant, CallOutcome, Services
@@ -24,7 +24,7 @@ __all__ = [
     "MEMORY",
     "Attendant",
     "CallOutcome",
-    "Companions",
+    "CompanionName",
     "ErrorNumber",
     "HostCall",
     "Kernel",
@@ -35,8 +35,8 @@ __all__ = [
     "arm",
     "binding_part",
     "companion_bytes",
+    "companion_for",
     "companion_text",
-    "companions_for",
     "host_call",
     "kernel_part",
     "stub_export",

@@ -6,8 +6,8 @@ its binding fills the table with functions that know the guest's memory and the 
 """
 
 import functools
-from dataclasses import dataclass
 from importlib import resources
+from typing import Final, Literal, TypeAlias
 
 from ipvm.engine import (
     KERNEL_NAME,
@@ -21,56 +21,56 @@ from ipvm.engine import (
 from ipvm.host.calls import HOST_CALLS, HostCall
 from ipvm.wasm import prepare, read_module
 
-__all__ = ["Companions", "companion_bytes", "companion_text", "companions_for", "export_name"]
+__all__ = ["CompanionName", "companion_bytes", "companion_for", "companion_text", "export_name"]
 
 
-@dataclass(frozen=True, slots=True)
-class Companions:
-    """The three companion modules, compiled for one profile."""
+CompanionName: TypeAlias = Literal["kernel", "brief-kernel", "stub", "binding"]
 
-    kernel: CompiledModule
-    stub: CompiledModule
-    binding: CompiledModule
+_MODULE_NAMES: Final[dict[CompanionName, str]] = {
+    "kernel": KERNEL_NAME,
+    "brief-kernel": KERNEL_NAME,
+    "stub": "ipvm:stub",
+    "binding": "ipvm:binding",
+}
+"""What backtraces call them."""
+
+_FULL_MEMORY: Final = '(memory (export "memory") 16384 16384)'
+_BRIEF_MEMORY: Final = '(memory (export "memory") 256 256)'
 
 
 @functools.cache
-def companions_for(engine: Engine) -> Companions:
-    """Give the companions for an engine; the same object for the whole process."""
+def companion_for(engine: Engine, name: CompanionName) -> CompiledModule:
+    """Give a companion for an engine; the same object for the whole process."""
     plain = engine_for(engine.profile)
-    if engine is plain:
-        return Companions(
-            kernel=compile_now(engine, _named("kernel", KERNEL_NAME)),
-            stub=compile_now(engine, _named("stub", "ipvm:stub")),
-            binding=compile_now(engine, _named("binding", "ipvm:binding")),
-        )
-    companions = companions_for(plain)
-    return Companions(
-        kernel=in_pool(companions.kernel, engine),
-        stub=in_pool(companions.stub, engine),
-        binding=in_pool(companions.binding, engine),
-    )
-
-
-def _named(companion: str, module_name: str) -> bytes:
-    data = companion_bytes(companion)
-    return prepare(data, read_module(data), module_name=module_name)
+    if engine is not plain:
+        return in_pool(companion_for(plain, name), engine)
+    data = companion_bytes(name)
+    return compile_now(engine, prepare(data, read_module(data), module_name=_MODULE_NAMES[name]))
 
 
 @functools.cache
-def companion_bytes(name: str) -> bytes:
-    """Give the WebAssembly of a companion: `kernel`, `stub` or `binding`.
+def companion_bytes(name: CompanionName) -> bytes:
+    """Give the WebAssembly of a companion.
 
-    Their CIDs stand in the spec, because the fuel of a call counts their instructions too.
+    The CIDs of `kernel`, `stub` and `binding` stand in the spec, because the fuel of a call counts
+    their instructions too. `brief-kernel` has a small memory, for calls that are only tried; it is
+    the same otherwise, and no result depends on it.
     """
     return text_to_module(companion_text(name))
 
 
-def companion_text(name: str) -> str:
+def companion_text(name: CompanionName) -> str:
     """Give a companion as text."""
     if name == "stub":
         return f"(module\n{_stub_fields()})\n"
-    text = resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
-    return f"{text.rstrip().removesuffix(')')}\n{_stub_fields()})\n" if name == "kernel" else text
+    if name == "binding":
+        return _file("binding")
+    kernel = f"{_file('kernel').rstrip().removesuffix(')')}\n{_stub_fields()})\n"
+    return kernel if name == "kernel" else kernel.replace(_FULL_MEMORY, _BRIEF_MEMORY)
+
+
+def _file(name: str) -> str:
+    return resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
 
 
 def export_name(call: HostCall) -> bytes:

@@ -6,16 +6,18 @@ inside a host call, and after it is done.
 """
 
 import struct
-from typing import Final
+from typing import Final, NoReturn
 
-from ipvm.engine import Store
+from ipvm.engine import Postponed, Store
 from ipvm.errors import LimitExceeded
 from ipvm.limits import CID_BYTES_MAX, MESSAGE_BYTES_MAX
 
-__all__ = ["KERNEL_BYTES", "Kernel", "OpenBlock"]
+__all__ = ["Kernel", "OpenBlock"]
 
 KERNEL_BYTES: Final = 16_384 * 65_536
 """Size of the kernel's memory in bytes. Pages that are never written cost nothing."""
+BRIEF_KERNEL_BYTES: Final = 256 * 65_536
+"""Size of the memory of a brief kernel. Cleaning a large one takes long, even if little was written."""
 HANDLES_MAX: Final = 1_048_575
 """Blocks that one invocation may hold open."""
 
@@ -25,16 +27,18 @@ _GUEST_CID: Final = 256
 _GUEST_NAME: Final = 768
 _GUEST_HANDLES: Final = 1792
 _HOST_BYTES: Final = 512
-_GUEST_MESSAGE: Final = 1_056_899_072
 _HEAP: Final = 4096
-_HEAP_END: Final = _GUEST_MESSAGE
 _TABLE: Final = 2800
 _TABLE_HANDLES: Final = 80
 """The last handle whose entry stands in the first table."""
 _MORE_TABLE: Final = 1_056_964_608
 
+_FULL: Final = (KERNEL_BYTES, _MORE_TABLE, HANDLES_MAX)
+"""Size of the memory, where the heap ends, and the last handle."""
+_BRIEF: Final = (BRIEF_KERNEL_BYTES, BRIEF_KERNEL_BYTES, _TABLE_HANDLES)
+
 _WORDS: Final = struct.Struct("<8Q")
-_BOOK: Final = struct.Struct("<III")
+_BOOK: Final = struct.Struct("<IIIII")
 _MARK: Final = struct.Struct("<II")
 """The part of the book that changes: the number of blocks, and where the last one ends."""
 _ENTRY: Final = struct.Struct("<IIQ")
@@ -53,19 +57,24 @@ class OpenBlock:
 class Kernel:
     """The kernel instance of one store."""
 
-    __slots__ = ("_view",)
+    __slots__ = ("_is_brief", "_view")
 
-    def __init__(self, store: Store, memory: int, *, heap_bytes: int) -> None:
+    def __init__(
+        self, store: Store, memory: int, *, heap_bytes: int, is_brief: bool = False
+    ) -> None:
         """Look at a kernel that was instantiated.
 
         Args:
             store: Where it lives.
             memory: Address of the extern of its memory.
             heap_bytes: Bytes that the open blocks may take.
+            is_brief: Whether it is the small one, for calls that are only tried.
         """
-        self._view = store.memory_view(memory, KERNEL_BYTES)
-        end = min(_HEAP_END, _HEAP + heap_bytes) & ~7
-        _BOOK.pack_into(self._view, _COUNT, 0, _HEAP, end)
+        size, end, most = _BRIEF if is_brief else _FULL
+        self._is_brief = is_brief
+        self._view = store.memory_view(memory, size)
+        end = min(end, _HEAP + heap_bytes) & ~7
+        _BOOK.pack_into(self._view, _COUNT, 0, _HEAP, end, most, is_brief)
 
     def close(self) -> None:
         """Give up the view. It has to happen before the store is closed."""
@@ -73,7 +82,7 @@ class Kernel:
 
     def mark(self) -> tuple[int, int]:
         """Tell which blocks are open, to go back to that with `close_since`."""
-        count, start, _end = _BOOK.unpack_from(self._view, _COUNT)
+        count, start = _MARK.unpack_from(self._view, _COUNT)
         return count, start
 
     def close_since(self, mark: tuple[int, int]) -> None:
@@ -89,22 +98,28 @@ class Kernel:
 
         Raises:
             LimitExceeded: There is no room for it.
+            Postponed: There is no room for it here, and may be in the full kernel.
         """
-        count, start, end = _BOOK.unpack_from(self._view, _COUNT)
+        count, start, end, most, _ = _BOOK.unpack_from(self._view, _COUNT)
         size = len(block.data)
-        if count >= HANDLES_MAX:
-            raise LimitExceeded("open_blocks", HANDLES_MAX)
-        if size > end - start:
-            raise LimitExceeded("memory", end - _HEAP, how=_HOW)
+        if count >= most or size > end - start:
+            self._fail(count, most, end)
         self._view[start : start + size] = block.data
         handle: int = count + 1
         _ENTRY.pack_into(self._view, _entry(handle), start, size, block.codec)
-        _BOOK.pack_into(self._view, _COUNT, handle, (start + size + 7) & ~7, end)
+        _MARK.pack_into(self._view, _COUNT, handle, (start + size + 7) & ~7)
         return handle
+
+    def _fail(self, count: int, most: int, end: int) -> NoReturn:
+        if self._is_brief:
+            raise Postponed
+        if count >= most:
+            raise LimitExceeded("open_blocks", HANDLES_MAX)
+        raise LimitExceeded("memory", end - _HEAP, how=_HOW)
 
     def block(self, handle: int) -> OpenBlock | None:
         """Give a copy of an open block, or None where the handle is of no block."""
-        count = _BOOK.unpack_from(self._view, _COUNT)[0]
+        count = _MARK.unpack_from(self._view, _COUNT)[0]
         if not 0 < handle <= count:
             return None
         start, size, codec = _ENTRY.unpack_from(self._view, _entry(handle))
@@ -140,9 +155,9 @@ class Kernel:
         """Give the block handles that the guest passed."""
         return struct.unpack_from(f"<{count}I", self._view, _GUEST_HANDLES)
 
-    def guest_message(self, size: int) -> str:
+    def guest_message(self, address: int, size: int) -> str:
         """Give the text that the guest passed; what is not UTF-8 in it is replaced."""
-        message = bytes(self._view[_GUEST_MESSAGE : _GUEST_MESSAGE + size])
+        message = self.bytes_at(address, size)
         replaced = message.decode("utf-8", "replace").encode()
         return replaced[:MESSAGE_BYTES_MAX].decode("utf-8", "ignore")
 

@@ -9,11 +9,11 @@
 ;;          0  request: eight u64 words, of which the last is the number of the calling guest
 ;;         64  reply: eight u64 words
 ;;        128  u32 number of blocks    132  u32 end of the last block    136  u32 end of the heap
+;;        140  u32 most blocks         144  u32 1 if whoever meets these bounds has to wait, else 0
 ;;        256  CID given by the guest (160 bytes)      512  CID or digest for the guest (160 bytes)
 ;;        768  name given by the guest (1024 bytes)   1792  handles given by the guest (256 u32)
 ;;       2800  table of blocks: handle n at n * 16, as u32 address, u32 length, u64 codec, up to 80
 ;;       4096  heap
-;; 1056899072  message given by the guest (65536 bytes)
 ;; 1056964608  table of blocks: the handles after 80, handle n at n * 16
 ;;
 ;; What a call with few small blocks touches lies side by side.

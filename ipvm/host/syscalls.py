@@ -116,11 +116,11 @@ class Syscalls:
 
     def _log(self, words: tuple[int, ...]) -> int:
         self._charge(_LOG, words[0])
-        self._attendant.log(words[7], self._kernel.guest_message(words[0]))
+        self._attendant.log(words[7], self._kernel.guest_message(words[1], words[0]))
         return ErrorNumber.OK
 
     def _abort(self, words: tuple[int, ...]) -> int:
-        raise GuestError("abort", self._kernel.guest_message(words[0]), code=words[1])
+        raise GuestError("abort", self._kernel.guest_message(words[1], words[0]), code=words[2])
 
     def _fuel(self, _words: tuple[int, ...]) -> int:
         self._charge(_FUEL)

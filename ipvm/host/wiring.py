@@ -6,9 +6,9 @@ stands a stub of its own, and after each its binding.
 
 from typing import Final
 
-from ipvm.engine import Assembly, InstanceExport, Part, Store, host_port_for
+from ipvm.engine import Assembly, Engine, InstanceExport, Part, Store, host_port_for
 from ipvm.host.calls import HostCall
-from ipvm.host.companions import Companions, export_name
+from ipvm.host.companions import companion_for, export_name
 
 __all__ = ["KERNEL", "MEMORY", "arm", "binding_part", "kernel_part", "stub_export", "stub_part"]
 
@@ -28,14 +28,14 @@ _NAMES: Final = (
 """The imports of `binding.wat`, in its order."""
 
 
-def kernel_part(companions: Companions) -> Part:
-    """Give the kernel, for the first part."""
-    return Part(companions.kernel)
+def kernel_part(engine: Engine, *, is_brief: bool) -> Part:
+    """Give the kernel, for the first part; the small one for calls that are only tried."""
+    return Part(companion_for(engine, "brief-kernel" if is_brief else "kernel"))
 
 
-def stub_part(companions: Companions) -> Part:
+def stub_part(engine: Engine) -> Part:
     """Give the stub of a guest."""
-    return Part(companions.stub)
+    return Part(companion_for(engine, "stub"))
 
 
 def stub_export(stub: int, call: HostCall) -> InstanceExport:
@@ -43,17 +43,17 @@ def stub_export(stub: int, call: HostCall) -> InstanceExport:
     return InstanceExport(stub, export_name(call))
 
 
-def binding_part(companions: Companions, *, stub: int, memory: InstanceExport, number: int) -> Part:
+def binding_part(engine: Engine, *, stub: int, memory: InstanceExport, number: int) -> Part:
     """Give the binding of a guest: it fills the stub's table with functions that work on its memory.
 
     Args:
-        companions: Of the program's engine.
+        engine: That of the program.
         stub: Position of the guest's stub.
         memory: The guest's memory.
         number: By which the host knows the guest.
     """
     return Part(
-        companions.binding,
+        companion_for(engine, "binding"),
         (
             InstanceExport(KERNEL, MEMORY),
             "host.now",

@@ -1,14 +1,12 @@
 """A linked program as parts of an assembly: which module comes when, and what serves its imports."""
 
 from collections.abc import Mapping
-from typing import Final, final
+from typing import Final, Literal, final
 
 from ipvm.engine import Assembly, CompiledModule, Engine, Import, InstanceExport, Part
 from ipvm.host import (
     KERNEL,
-    Companions,
     binding_part,
-    companions_for,
     kernel_part,
     stub_export,
     stub_part,
@@ -31,7 +29,8 @@ class Layout:
     """The parts of a program for one engine, with the kernel or without.
 
     Attributes:
-        with_kernel: Whether the kernel is the first part.
+        kernel: Which kernel is the first part, if one is: the full one, or the small one for calls
+            that are only tried.
         first: Position of the first part that belongs to the program.
         count: Number of parts.
         root: Position of the part whose exports a caller calls.
@@ -45,20 +44,18 @@ class Layout:
         modules: Mapping[Cid, CompiledModule],
         engine: Engine,
         *,
-        with_kernel: bool,
+        kernel: Literal["full", "brief"] | None,
     ) -> None:
         self._modules = modules
-        self._companions: Companions | None = None
         self._engine = engine
         self._parts: list[Part] = []
         self._positions: dict[Cid, int] = {}
         self._stub: int | None = None
-        self.with_kernel = with_kernel
+        self.kernel = kernel
         self.initializers: dict[int, list[InstanceExport]] = {}
-        if with_kernel:
-            self._companions = companions_for(engine)
+        if kernel is not None:
             self._stub = KERNEL
-            self._parts.append(kernel_part(self._companions))
+            self._parts.append(kernel_part(engine, is_brief=kernel == "brief"))
         self.first = len(self._parts)
         for number, node in enumerate(plan.nodes):
             self._add(number, node)
@@ -74,9 +71,9 @@ class Layout:
         stub = self._stub_for(node)
         position = self._positions[node.cid] = len(self._parts)
         self._parts.append(self._part(node, stub))
-        if self._companions is not None and node.memory is not None:
+        if node.memory is not None:
             memory = self._memory(node)
-            binding = binding_part(self._companions, stub=stub, memory=memory, number=number)
+            binding = binding_part(self._engine, stub=stub, memory=memory, number=number)
             self._parts.append(binding)
         names = initializers_of(node)
         if names:
@@ -85,12 +82,12 @@ class Layout:
 
     def _stub_for(self, node: PlanNode) -> int:
         """Give the position of the stub of a node: the kernel is that of the first one."""
-        if node.memory is None or self._companions is None:
+        if node.memory is None:
             return KERNEL
         stub, self._stub = self._stub, None
         if stub is None:
             stub = len(self._parts)
-            self._parts.append(stub_part(self._companions))
+            self._parts.append(stub_part(self._engine))
         return stub
 
     def _part(self, node: PlanNode, stub: int) -> Part:

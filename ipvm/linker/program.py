@@ -6,7 +6,7 @@ left for each invocation is a loop over C calls.
 """
 
 from collections.abc import Mapping
-from typing import Final, final
+from typing import Final, Literal, final
 
 from ipvm.engine import (
     POOL_TABLE_ELEMENTS_MAX,
@@ -69,7 +69,7 @@ class CompiledProgram:
         self._memories = sum(len(node.info.memories) for node in plan.nodes)
         self._table_share = table_share(plan)
         self._bounds_for: dict[int, StoreBounds] = {}
-        self._layouts: dict[bool, Layout] = {}
+        self._layouts: dict[tuple[bool, bool], Layout] = {}
 
     def load_into_pool(self) -> None:
         """Make `pooled`. It takes milliseconds, and may be called on any thread."""
@@ -106,7 +106,7 @@ class CompiledProgram:
         try:
             if fuel is not None:
                 linked.store.fuel = fuel
-            if layout.with_kernel:
+            if layout.kernel is not None:
                 linked.add_kernel(memory)
             linked.store.bound(bounds)
         except BaseException:
@@ -114,13 +114,15 @@ class CompiledProgram:
             raise
         return linked
 
-    def layout(self, *, blocks: bool) -> Layout:
-        """Give the parts of the program; see `open`."""
+    def layout(self, *, blocks: bool, is_brief: bool = False) -> Layout:
+        """Give the parts of the program, for a call on a fiber or for one that is tried."""
         with_kernel = blocks or self.calls_host
-        layout = self._layouts.get(with_kernel)
+        layout = self._layouts.get((with_kernel, is_brief))
         if layout is None:
-            layout = Layout(self.plan, self._modules, self.engine, with_kernel=with_kernel)
-            self._layouts[with_kernel] = layout
+            kernel: Literal["brief", "full"] = "brief" if is_brief else "full"
+            layout = self._layouts[with_kernel, is_brief] = Layout(
+                self.plan, self._modules, self.engine, kernel=kernel if with_kernel else None
+            )
         return layout
 
     def bounds(self, memory: int) -> StoreBounds:

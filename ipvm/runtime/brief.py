@@ -70,17 +70,17 @@ def _run(
     fuel: int,
     memory: int,
 ) -> tuple[list[Result], int]:
-    layout = program.layout(blocks=entry.takes_blocks)
+    layout = program.layout(blocks=entry.takes_blocks, is_brief=True)
     bounds = program.bounds(memory)
     assembly = layout.assembly
     store = Store(program.engine, outcome=assembly.outcome)
     kernel: Kernel | None = None
     try:
         store.ration(fuel, FIRST_SLICES)
-        if layout.with_kernel:
+        if layout.kernel is not None:
             assembly.build(store, KERNEL, KERNEL + 1)
             assembly.export_into(store, KERNEL, MEMORY, assembly.extern)
-            kernel = Kernel(store, assembly.extern, heap_bytes=memory)
+            kernel = Kernel(store, assembly.extern, heap_bytes=memory, is_brief=True)
             if attendant is not None:
                 store.host = Syscalls(store, kernel, attendant)
         store.bound(bounds)
