@@ -3,6 +3,7 @@
 from ipvm.engine import selftest
 from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_path
 from ipvm.engine.attempt import KERNEL_NAME, attempt
+from ipvm.engine.bundles import Bundle, Bundles
 from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
@@ -42,6 +43,8 @@ __all__ = [
     "WASM_STACK_BYTES",
     "ArtifactCache",
     "ArtifactStatistics",
+    "Bundle",
+    "Bundles",
     "BySize",
     "Cached",
     "CallShape",

@@ -67,6 +67,8 @@ class CompiledProgram:
         self.profile = profile
         self.calls_host = any(node.memory is not None for node in plan.nodes)
         positions = {node.cid: position for position, node in enumerate(plan.nodes)}
+        self.machine_code_bytes = sum(module.size for module in modules.values())
+        """Bytes of the machine code of its modules."""
         self._steps = [_step(node, modules[node.code], positions) for node in plan.nodes]
         self._imports_max = max(len(step.names) for step in self._steps)
         self._tables = sum(len(node.info.tables) for node in plan.nodes)
