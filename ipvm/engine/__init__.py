@@ -29,6 +29,7 @@ from ipvm.engine.profile import (
     wasmtime_version,
 )
 from ipvm.engine.resident import ResidentFunction
+from ipvm.engine.stack import is_stack_ample
 from ipvm.engine.store import Extern, Host, Instance, Postponed, Store, StoreBounds
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
@@ -75,6 +76,7 @@ __all__ = [
     "engine_for",
     "host_port_for",
     "instantiate",
+    "is_stack_ample",
     "selftest",
     "text_to_module",
     "validate",
