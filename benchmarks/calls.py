@@ -10,7 +10,7 @@ from benchmarks import extism, stock
 from benchmarks.guests import guest
 from benchmarks.measure import OURS, Side, in_turns, one_by_one
 from benchmarks.node import NODE, open_v8
-from benchmarks.programs import loaded
+from benchmarks.programs import Calling, living, loaded
 from benchmarks.row import Effort, Line, Row, optional
 from benchmarks.stock import FUEL, STOCK, Stock
 from ipvm.engine import (
@@ -69,7 +69,7 @@ def _add(one: int, other: int) -> int:
     return one + other
 
 
-def calls_of(function: ipvm.Function, *arguments: object) -> Side:
+def calls_of(function: Calling, *arguments: object) -> Side:
     """Give the side that awaits a function, one call after the other."""
 
     async def side(times: int) -> None:
@@ -94,6 +94,20 @@ async def call_isolated(effort: Effort) -> Sequence[Line]:
         *rounds.lines({extism.EXTISM: 1, _LIVING: 1, _NEW: None, STOCK: None}),
         *rounds.lines({extism.EXTISM: None}, ours="fast", part="profile fast"),
         *slow.lines({extism.EXTISM: None}, part="slowest hundredth"),
+    ]
+
+
+async def call_session(effort: Effort) -> Sequence[Line]:
+    """Call a function of a living instance, through the scheduler."""
+    rivals = {_LIVING: stock.calling("add", 1, 2)}
+    with optional(effort):
+        rivals[extism.EXTISM] = extism.calling("nothing_extism", b"")
+    async with living("add") as function, living("add", profile="fast") as fast:
+        sides = {OURS: calls_of(function, 1, 2), "fast": calls_of(fast, 1, 2), **rivals}
+        rounds = await in_turns(sides, effort)
+    return [
+        *rounds.lines({extism.EXTISM: 0.4, _LIVING: None}),
+        *rounds.lines({extism.EXTISM: None}, ours="fast", part="profile fast"),
     ]
 
 
@@ -160,6 +174,11 @@ ROWS: Final = (
         "call-isolated",
         "`await f(1, 2)` in a fresh store beside a no-op on a living plug-in of extism",
         call_isolated,
+    ),
+    Row(
+        "call-session",
+        "`await f(1, 2)` in a session beside a no-op on a living plug-in of extism",
+        call_session,
     ),
     Row(
         "call-blocks",

@@ -17,12 +17,12 @@ from benchmarks.row import Effort, Line, Row
 from benchmarks.stock import Stock, our_engine
 from ipvm.engine import PROFILES
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "THREADS", "spinners"]
 
 _GUESTS: Final = 4
 _SEQUENCE: Final = "one after the other"
 _EPOCH: Final = "wasmtime-py, its epoch"
-_THREADS: Final = "wasmtime-py, threads"
+THREADS: Final = "wasmtime-py, threads"
 _BEAT_SECONDS: Final = 0.001
 _RARE: Final = 0.01
 _SPIN_SECONDS: Final = 0.05
@@ -35,7 +35,7 @@ async def throughput(effort: Effort) -> Sequence[Line]:
     bar = _bar()
     if bar is None:
         effort.skip("the bar of throughput, which needs two cores; there is one here")
-    plain = _spinners(_GUESTS)
+    plain = spinners(_GUESTS)
     lines: list[Line] = []
     async with loaded("spin") as function:
         for guests in (1, 2, _GUESTS):
@@ -44,13 +44,13 @@ async def throughput(effort: Effort) -> Sequence[Line]:
             sides = {
                 OURS: _at_once(function, rounds, guests),
                 _SEQUENCE: _in_sequence(function, rounds, guests),
-                _THREADS: _threaded(plain[:guests], rounds),
+                THREADS: _threaded(plain[:guests], rounds),
             }
             measured = await in_turns(sides, effort)
             if guests > 1:
                 wanted = bar if guests == _GUESTS else None
                 lines.append(measured.line(_SEQUENCE, part=part, bar=wanted))
-            lines.append(measured.line(_THREADS, part=part))
+            lines.append(measured.line(THREADS, part=part))
     return lines
 
 
@@ -93,7 +93,7 @@ def _threaded(spinners: Sequence[Callable[[int], object]], rounds: int) -> Side:
     return side
 
 
-def _spinners(count: int) -> Sequence[Stock]:
+def spinners(count: int) -> Sequence[Stock]:
     """Give living instances that meter fuel as ours do."""
     engine = our_engine()
     module = wasmtime.Module(engine, guest("spin"))
@@ -104,11 +104,11 @@ async def heartbeat(effort: Effort) -> Sequence[Line]:
     """Beat each millisecond on the loop while four guests compute."""
     rounds = effort.size(50_000_000, 1000)
     beats = effort.size(1000, 5)
-    spinners = _spinners(_GUESTS)
-    seconds: dict[str, list[float]] = {OURS: [], _THREADS: []}
+    plain = spinners(_GUESTS)
+    seconds: dict[str, list[float]] = {OURS: [], THREADS: []}
     slowest: list[float] = []
     async with loaded("spin") as function:
-        sides = {OURS: _at_once(function, rounds, _GUESTS), _THREADS: _threaded(spinners, rounds)}
+        sides = {OURS: _at_once(function, rounds, _GUESTS), THREADS: _threaded(plain, rounds)}
         for _ in range(min(effort.rounds, 5)):
             for name, side in sides.items():
                 intervals = await _beats(side, beats)
@@ -116,7 +116,7 @@ async def heartbeat(effort: Effort) -> Sequence[Line]:
                 if name == OURS:
                     slowest.append(max(intervals))
     return [
-        Rounds(seconds).line(_THREADS, bar=0.01, bar_on="ours"),
+        Rounds(seconds).line(THREADS, bar=0.01, bar_on="ours"),
         Line(part="slowest of all", ours=median(slowest)),
     ]
 

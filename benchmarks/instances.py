@@ -36,7 +36,11 @@ async def _compiled(name: str) -> CompiledProgram:
     cid = library.code(guest(name))
     blocks = BlockService(await library.store(), Offline())
     runtime = Runtime(
-        blocks, compiler=InProcess(), limits=ipvm.Limits(), on_log=lambda _cid, _text: None
+        blocks,
+        compiler=InProcess(),
+        bundles=None,
+        limits=ipvm.Limits(),
+        on_log=lambda _cid, _text: None,
     )
     return (await runtime.load(cid, "deterministic")).program
 

@@ -2,13 +2,22 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import ipvm
 from benchmarks.guests import guest
 from ipvm.model import Profile
 from ipvm.testing import Library
 
-__all__ = ["in_memory", "loaded"]
+__all__ = ["Calling", "in_memory", "living", "loaded"]
+
+
+class Calling(Protocol):
+    """A function of a program, in a sandbox of its own for each call or in one for all."""
+
+    async def __call__(self, *arguments: object) -> object:
+        """Call the function."""
+        ...
 
 
 @asynccontextmanager
@@ -34,9 +43,27 @@ async def loaded(
         imports: The guests that serve its imports, by the name of the import.
         profile: How the engine is set up.
     """
+    async with _published(name, signature, imports) as (node, cid):
+        yield (await node.load(cid, profile=profile))["f"]
+
+
+@asynccontextmanager
+async def living(name: str, *, profile: Profile = "deterministic") -> AsyncIterator[Calling]:
+    """Open a session of a guest, and give its function `f`."""
+    async with (
+        _published(name) as (node, cid),
+        node.session(cid, profile=profile) as session,
+    ):
+        yield session["f"]
+
+
+@asynccontextmanager
+async def _published(
+    name: str, signature: ipvm.Signature | None = None, imports: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[ipvm.Node, ipvm.Cid]]:
     library = Library()
     served = {key: library.code(guest(other)) for key, other in (imports or {}).items()}
     exports = {} if signature is None else {"f": signature}
     cid = library.manifest(guest(name), served, exports)
     async with in_memory(library) as node:
-        yield (await node.load(cid, profile=profile))["f"]
+        yield node, cid

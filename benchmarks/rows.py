@@ -11,6 +11,7 @@ from benchmarks import (
     kernels,
     links,
     loads,
+    mapping,
     processes,
     stages,
     together,
@@ -31,6 +32,7 @@ ROWS: Final[dict[str, Row]] = {
         processes.ROWS,
         together.ROWS,
         computing.ROWS,
+        mapping.ROWS,
         kernels.ROWS,
         stages.ROWS,
     )

@@ -1,7 +1,7 @@
 """The row about many guests that wait at once."""
 
 import itertools
-import resource
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -93,9 +93,9 @@ async def grown_bytes(guests: int) -> int:
     """
     async with _crowd(guests + 1) as crowd:
         await _seconds(crowd.function, crowd.links, 1)
-        before = _resident_bytes()
+        before = _occupied_bytes("VmRSS")
         await _seconds(crowd.function, crowd.links, guests)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    return _occupied_bytes("VmHWM") - before
 
 
 async def _seconds(
@@ -110,10 +110,15 @@ async def _seconds(
     return time.perf_counter() - began
 
 
-def _resident_bytes() -> int:
-    """Give the memory that this process occupies."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * resource.getpagesize()
+def _occupied_bytes(name: str) -> int:
+    """Give how much memory this process occupies (VmRSS), or occupied at the most (VmHWM).
+
+    `getrusage` does not do: it also counts what the parent occupied when it started this process.
+    """
+    status = Path("/proc/self/status").read_text("ascii")
+    found = re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 ROWS: Final = (

@@ -128,7 +128,11 @@ class Limits:
     """Address space that the store reserves at first. It is sparse, and grows when it must."""
 
     loaded_programs_max: int = 256
-    """Linked programs that are kept compiled in memory."""
+    """Linked programs that are kept ready in memory."""
+
+    loaded_bytes_max: int = 1024 * 1024 * 1024
+    """Bytes of machine code that are kept in memory for programs that are not in use, and again for
+    modules; what was used last stays, however large it is."""
 
     compile_memory_bytes_max: int = 4 * 1024 * 1024 * 1024
     """Address space that compiling one module may take."""

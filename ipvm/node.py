@@ -7,7 +7,7 @@ hands those to the runtime.
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -16,6 +16,7 @@ import trio
 from ipvm import registry
 from ipvm.engine import (
     ArtifactCache,
+    Bundles,
     BySize,
     Cached,
     Compiler,
@@ -53,13 +54,16 @@ class Node:
         source: Source,
         *,
         compiler: Compiler,
+        bundles: Bundles | None,
         limits: Limits,
         on_log: LogSink,
     ) -> None:
         self.store = store
         self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
         self.limits = limits
-        self._runtime = Runtime(self.blocks, compiler=compiler, limits=limits, on_log=on_log)
+        self._runtime = Runtime(
+            self.blocks, compiler=compiler, bundles=bundles, limits=limits, on_log=on_log
+        )
 
     async def load(
         self,
@@ -230,17 +234,21 @@ async def open_node(
     sink = _log if on_log is None else on_log
     async with Helper(limits=bounds) as helper:
         compiler: Compiler = BySize(small=InProcess(), large=helper)
+        bundles: Bundles | None = None
         if cache:
             folder = artifacts_path(os.environ)
             artifacts = ArtifactCache(folder, bytes_max=bounds.artifact_cache_bytes_max)
             compiler = Cached(compiler, artifacts)
-        if store is None or isinstance(store, str | Path):
-            from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
+            bundles = Bundles(artifacts)
+        with ExitStack() as stack:
+            if store is None or isinstance(store, str | Path):
+                from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
 
-            with Lmdb(store_path(store, os.environ), map_bytes=bounds.store_map_bytes) as opened:
-                yield Node(opened, source, compiler=compiler, limits=bounds, on_log=sink)
-        else:
-            yield Node(store, source, compiler=compiler, limits=bounds, on_log=sink)
+                path = store_path(store, os.environ)
+                store = stack.enter_context(Lmdb(path, map_bytes=bounds.store_map_bytes))
+            yield Node(
+                store, source, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink
+            )
 
 
 def _log(cid: Cid, message: str) -> None:

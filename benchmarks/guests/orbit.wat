@@ -1,7 +1,8 @@
 ;; Follows a body around a sun for that many steps, and gives its distance: scalar doubles only.
 (module
   (func (export "f") (param $steps i32) (result f64)
-    (local $x f64) (local $y f64) (local $vx f64) (local $vy f64) (local $pull f64) (local $square f64)
+    (local $x f64) (local $y f64) (local $vx f64) (local $vy f64)
+    (local $pull f64) (local $square f64)
     (local.set $x (f64.const 1))
     (local.set $vy (f64.const 1))
     (loop $step

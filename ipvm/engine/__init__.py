@@ -4,6 +4,7 @@ from ipvm.engine import selftest
 from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_path
 from ipvm.engine.assembly import Assembly, Import, InstanceExport, Part
 from ipvm.engine.attempt import FIRST_SLICES, KERNEL_NAME, Attempt
+from ipvm.engine.bundles import Bundle, Bundles
 from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
@@ -30,6 +31,7 @@ from ipvm.engine.profile import (
     wasmtime_version,
 )
 from ipvm.engine.resident import ResidentFunction
+from ipvm.engine.stack import is_stack_ample
 from ipvm.engine.store import Extern, Host, Postponed, Store, StoreBounds
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
@@ -49,6 +51,8 @@ __all__ = [
     "ArtifactStatistics",
     "Assembly",
     "Attempt",
+    "Bundle",
+    "Bundles",
     "BySize",
     "Cached",
     "CallShape",
@@ -81,6 +85,7 @@ __all__ = [
     "engine_for",
     "host_port_for",
     "in_pool",
+    "is_stack_ample",
     "pooled_engine_for",
     "selftest",
     "text_to_module",

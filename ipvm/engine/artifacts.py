@@ -16,14 +16,14 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 from ipvm.engine.module import CompiledModule, InvalidArtifact
 from ipvm.engine.profile import Engine
-from ipvm.engine.sealed import MAC_BYTES, authenticate, load_authentic
+from ipvm.engine.sealed import MAC_BYTES, authenticate, load_authentic, read_authentic
 from ipvm.engine.secret import UnusableFolder, fresh_name, read_or_make_key
 
 __all__ = ["VARIABLE", "ArtifactCache", "ArtifactStatistics", "artifacts_path"]
@@ -39,6 +39,8 @@ _NEW_SECONDS_MAX: Final = 3600
 """After so long a file that is being written has been given up."""
 _SHARE: Final = 16
 _NANOSECONDS: Final = 1_000_000_000
+
+_T = TypeVar("_T")
 
 
 def artifacts_path(environ: Mapping[str, str]) -> Path:
@@ -87,7 +89,7 @@ class ArtifactCache:
 
     def __init__(self, folder: Path, *, bytes_max: int) -> None:
         self._folder = folder
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
         self._lock = threading.Lock()
         self._secret: bytes | None = None
         self._problem: str | None = None
@@ -108,37 +110,47 @@ class ArtifactCache:
             key: What `artifact_key` gave for the module and the profile of the engine.
             engine: Where the module will run.
         """
-        secret = self._key()
-        if secret is None:
-            return None
-        path = self._path(key)
-        try:
-            with _opened(path, bytes_max=self._bytes_max) as (descriptor, size):
-                module = load_authentic(descriptor, size, secret=secret, key=key, engine=engine)
-                with contextlib.suppress(OSError):
-                    os.utime(descriptor)
-                return module
-        except InvalidArtifact:
-            _remove_own(path)
-        except OSError:
-            pass
-        return None
+        return self._taken(
+            key,
+            lambda descriptor, size, secret: load_authentic(
+                descriptor, size, secret=secret, key=key, engine=engine
+            ),
+        )
 
     def store(self, key: bytes, module: CompiledModule) -> None:
         """Keep an artifact, if that is possible. Others go if there is no room."""
+        if module.size + MAC_BYTES <= self.bytes_max:
+            self.write(key, [module.serialize()])
+
+    def read(self, key: bytes) -> bytes | None:
+        """Give what was kept by `write`, or None if there is nothing that can be trusted."""
+        return self._taken(
+            key,
+            lambda descriptor, size, secret: read_authentic(
+                descriptor, size, secret=secret, key=key
+            ),
+        )
+
+    def write(self, key: bytes, parts: Sequence[bytes | bytearray]) -> None:
+        """Keep bytes like an artifact: under the same seal, and within the same bound.
+
+        Args:
+            key: A name of 32 bytes that no artifact has.
+            parts: What to keep, end to end.
+        """
         secret = self._key()
-        if secret is None or module.size + MAC_BYTES > self._bytes_max:
+        size = sum(map(len, parts)) + MAC_BYTES
+        if secret is None or size > self.bytes_max:
             return
-        artifact = module.serialize()
         new = self._folder / f"{_NEW}{fresh_name()}"
         try:
             try:
-                _write(new, artifact, authenticate(secret, key, artifact))
+                _write(new, [*parts, authenticate(secret, key, *parts)])
                 new.replace(self._path(key))
             except OSError:
                 new.unlink(missing_ok=True)
                 raise
-            self._make_room(len(artifact) + MAC_BYTES)
+            self._make_room(size)
         except OSError as error:
             self._tell(str(error))
 
@@ -152,9 +164,31 @@ class ArtifactCache:
             path=self._folder,
             artifacts=len(files),
             bytes=sum(file.size for file in files),
-            bytes_max=self._bytes_max,
+            bytes_max=self.bytes_max,
             problem=self._problem,
         )
+
+    def _taken(self, key: bytes, take: Callable[[int, int, bytes], _T]) -> _T | None:
+        """Open a file, take what is in it, and note that it was used."""
+        secret = self._key()
+        if secret is None:
+            return None
+        path = self._path(key)
+        try:
+            with _opened(path, bytes_max=self.bytes_max) as (descriptor, size):
+                taken = take(descriptor, size, secret)
+                with contextlib.suppress(OSError):
+                    os.utime(descriptor)
+                return taken
+        except InvalidArtifact:
+            self.remove(key)
+        except OSError:
+            pass
+        return None
+
+    def remove(self, key: bytes) -> None:
+        """Remove an artifact that is of no use."""
+        _remove_own(self._path(key))
 
     def _path(self, key: bytes) -> str:
         return f"{self._folder}/{key.hex()}{_SUFFIX}"
@@ -177,13 +211,13 @@ class ArtifactCache:
         """Take files that were not used for long, if there is reason to look."""
         with self._lock:
             self._uncounted += written
-            if self._uncounted < self._bytes_max // _SHARE:
+            if self._uncounted < self.bytes_max // _SHARE:
                 return
             self._uncounted = 0
             files = sorted(self._files())
             held = sum(file.size for file in files)
             for file in files:
-                if held <= self._bytes_max:
+                if held <= self.bytes_max:
                     break
                 _remove_own(f"{self._folder}/{file.name}")
                 held -= file.size
@@ -226,13 +260,13 @@ def _opened(path: str, *, bytes_max: int) -> Iterator[tuple[int, int]]:
         os.close(descriptor)
 
 
-def _write(path: Path, artifact: bytearray, code: bytes) -> None:
+def _write(path: Path, parts: Sequence[bytes | bytearray]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - it is a descriptor
-        for part in (memoryview(artifact), memoryview(code)):
-            written = 0
-            while written < len(part):
-                written += file.write(part[written:])
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                rest = rest[file.write(rest) :]
 
 
 def _remove_own(path: str) -> None:

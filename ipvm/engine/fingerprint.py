@@ -16,8 +16,10 @@ from ipvm.engine.profile import SETTINGS, wasmtime_version
 from ipvm.model import Profile
 from ipvm.wasm import PREPARATION_VERSION
 
-__all__ = ["artifact_key", "surroundings"]
+__all__ = ["artifact_key", "bundle_key", "surroundings"]
 
+_BUNDLE: Final = b"\0bundle:"
+"""No CID begins like this, so no bundle has the name of an artifact."""
 _PROCESSORS: Final = Path("/proc/cpuinfo")
 _FIRST_PROCESSOR_BYTES: Final = 8192
 """So much describes the first processor; on large machines it takes milliseconds to read of all."""
@@ -33,6 +35,16 @@ def artifact_key(code: bytes, profile: Profile) -> bytes:
         profile: What it is compiled for.
     """
     return hashlib.sha256(_digest(profile) + code).digest()
+
+
+def bundle_key(name: bytes, profile: Profile) -> bytes:
+    """Name modules that are kept together in 32 bytes; see `ipvm.engine.bundles`.
+
+    Args:
+        name: All that what is kept depends on, besides the engine.
+        profile: What the modules are compiled for.
+    """
+    return hashlib.sha256(_digest(profile) + _BUNDLE + name).digest()
 
 
 @functools.cache

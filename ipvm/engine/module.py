@@ -6,7 +6,7 @@ instantiated in any store of its engine, from any thread.
 
 import atexit
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -56,10 +56,11 @@ class CompiledModule:
 
     __slots__ = ("__weakref__", "address", "size")
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: int, size: int) -> None:
         self.address = address
-        self.size = _image_bytes(address)
-        """Bytes of the machine code, with the first contents of memories and tables."""
+        self.size = size
+        """Bytes of the machine code, with the first contents of memories and tables; as many as
+        `serialize` gives."""
 
     def __del__(self, *, _delete: Callable[[int], int] = capi.module_delete) -> None:
         _delete(self.address)
@@ -81,7 +82,7 @@ class CompiledModule:
 @atexit.register
 def _leave_the_rest_to_the_system() -> None:
     """Free nothing more: the process ends, and unmapping a thousand modules takes time."""
-    CompiledModule.__del__ = lambda _module: None  # type: ignore[method-assign]
+    del CompiledModule.__del__
 
 
 def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
@@ -96,7 +97,7 @@ def compile_now(engine: "Engine", data: bytes) -> CompiledModule:
     if failure:
         fault = read_failure(failure, None)
         raise refusal(str(fault)) from fault
-    return CompiledModule(made.value or 0)
+    return _sized(made.value or 0)
 
 
 def require_binary(data: bytes) -> None:
@@ -119,22 +120,25 @@ def load_artifact(engine: "Engine", artifact: bytes) -> CompiledModule:
 
 
 def load_artifacts(
-    engine: "Engine", artifacts: bytes, sizes: Iterable[int]
+    engine: "Engine", contents: bytes, sizes: Sequence[int], *, offset: int = 0
 ) -> list[CompiledModule]:
     """Load machine code that lies end to end; see `load_artifact`.
 
     Args:
         engine: Where the modules will run.
-        artifacts: The machine code of all of them. The engine copies it.
-        sizes: The bytes of each; together no more than there are.
+        contents: The bytes that it is in. The engine copies it.
+        sizes: The bytes of each module.
+        offset: Where the first begins. The last ends with the contents.
     """
-    start = capi.address_of(ctypes.c_char_p(artifacts))
+    if offset + sum(sizes) != len(contents):
+        raise InvalidArtifact("there is more or less of it than there should be")
+    start = capi.address_of(ctypes.c_char_p(contents)) + offset
     made = ctypes.c_void_p()
     at = ctypes.addressof(made)
     modules: list[CompiledModule] = []
     for size in sizes:
         _require_loaded(capi.module_deserialize(engine.address, start, size, at))
-        modules.append(CompiledModule(made.value or 0))
+        modules.append(CompiledModule(made.value or 0, size))
         start += size
     return modules
 
@@ -144,7 +148,7 @@ def load_artifact_file(engine: "Engine", path: str) -> CompiledModule:
     made = ctypes.c_void_p()
     at = ctypes.addressof(made)
     _require_loaded(capi.module_deserialize_file(engine.address, path.encode(), at))
-    return CompiledModule(made.value or 0)
+    return _sized(made.value or 0)
 
 
 def _require_loaded(failure: int) -> None:
@@ -198,8 +202,8 @@ def refusal(message: str) -> NotCompiled:
     return NotCompiled(f"the engine refuses the module: {text}")
 
 
-def _image_bytes(module: int) -> int:
+def _sized(module: int) -> CompiledModule:
     bounds = (ctypes.c_size_t * 2)()
     begin = ctypes.addressof(bounds)
     capi.module_image_range(module, begin, begin + ctypes.sizeof(ctypes.c_size_t))
-    return bounds[1] - bounds[0]
+    return CompiledModule(module, bounds[1] - bounds[0])

@@ -18,12 +18,18 @@ from ipvm.engine.module import CompiledModule, InvalidArtifact, load_artifact, l
 from ipvm.engine.profile import Engine
 from ipvm.ipld import keyed_blake3
 
-__all__ = ["MAC_BYTES", "authenticate", "load_authentic"]
+__all__ = [
+    "MAC_BYTES",
+    "SMALL_ARTIFACT_BYTES_MAX",
+    "authenticate",
+    "load_authentic",
+    "read_authentic",
+]
 
 MAC_BYTES: Final = 32
 """Bytes at the end of a file that authenticate what stands before them."""
 
-_READ_BYTES_MAX: Final = 96 * 1024
+SMALL_ARTIFACT_BYTES_MAX: Final = 96 * 1024
 """Up to this size, copying an artifact once more takes less time than sealing and mapping it."""
 _PART_BYTES: Final = 256 * 1024
 _DESCRIPTORS: Final = "/proc/self/fd"
@@ -32,15 +38,15 @@ _SEALABLE: Final = (
 )
 
 
-def authenticate(secret: bytes, key: bytes, artifact: bytes | bytearray) -> bytes:
+def authenticate(secret: bytes, key: bytes, *parts: bytes | bytearray | memoryview) -> bytes:
     """Give the code that stands behind an artifact in its file.
 
     Args:
         secret: The key of the cache folder.
         key: The name of the artifact; always 32 bytes, so that it cannot pass for a part of it.
-        artifact: Machine code.
+        parts: Machine code, end to end.
     """
-    return keyed_blake3(secret, (key, artifact))
+    return keyed_blake3(secret, (key, *parts))
 
 
 def load_authentic(
@@ -59,18 +65,27 @@ def load_authentic(
         InvalidArtifact: It is another, or has changed, or is not for this engine.
         OSError: It cannot be read.
     """
+    if size <= SMALL_ARTIFACT_BYTES_MAX or not _SEALABLE:
+        return load_artifact(engine, read_authentic(descriptor, size, secret=secret, key=key))
     size -= MAC_BYTES
-    if size <= 0:
-        raise InvalidArtifact("the file is too short")
-    if size <= _READ_BYTES_MAX or not _SEALABLE:
-        contents = os.pread(descriptor, size + MAC_BYTES, 0)
-        artifact = contents[:size]
-        _require_same(authenticate(secret, key, artifact), contents[size:])
-        return load_artifact(engine, artifact)
     with _sealed_copy(descriptor, size) as copy:
         wanted = keyed_blake3(secret, chain((key,), _parts(copy, size)))
         _require_same(wanted, os.pread(descriptor, MAC_BYTES, size))
         return load_artifact_file(engine, f"{_DESCRIPTORS}/{copy}")
+
+
+def read_authentic(descriptor: int, size: int, *, secret: bytes, key: bytes) -> bytes:
+    """Copy the contents of an open file, if they are those of that name and have not changed.
+
+    Raises:
+        InvalidArtifact, OSError: As for `load_authentic`.
+    """
+    size -= MAC_BYTES
+    if size <= 0:
+        raise InvalidArtifact("the file is too short")
+    contents = os.pread(descriptor, size, 0)
+    _require_same(authenticate(secret, key, contents), os.pread(descriptor, MAC_BYTES, size))
+    return contents
 
 
 def _require_same(wanted: bytes, found: bytes) -> None:

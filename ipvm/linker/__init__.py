@@ -13,6 +13,7 @@ from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wir
 from ipvm.linker.planner import Planner
 from ipvm.linker.program import CompiledProgram
 from ipvm.linker.resolve import plan, survey
+from ipvm.linker.stored import UnreadablePlan, plan_form, read_plan, write_plan
 
 __all__ = [
     "INITIALIZER",
@@ -30,8 +31,12 @@ __all__ = [
     "SignatureMismatch",
     "Survey",
     "SurveyNode",
+    "UnreadablePlan",
     "UnsatisfiedImport",
     "Wire",
     "plan",
+    "plan_form",
+    "read_plan",
     "survey",
+    "write_plan",
 ]

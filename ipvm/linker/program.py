@@ -47,6 +47,7 @@ class CompiledProgram:
         engine: Where its instances live.
         calls_host: Whether a guest makes host calls.
         initializes: Whether something has to run before the functions can be called.
+        machine_code_bytes: Bytes of the machine code of its modules.
         pooled: The same program on the pooled engine, if it was loaded for that and can run there.
     """
 
@@ -64,6 +65,7 @@ class CompiledProgram:
         self.calls_host = any(node.memory is not None for node in plan.nodes)
         self.initializes = any(initializers_of(node) for node in plan.nodes)
         self.pooled: CompiledProgram | None = None
+        self.machine_code_bytes = sum(module.size for module in modules.values())
         self._modules = modules
         self._tables = sum(len(node.info.tables) for node in plan.nodes)
         self._memories = sum(len(node.info.memories) for node in plan.nodes)
@@ -78,7 +80,7 @@ class CompiledProgram:
     def _pooled(self) -> "CompiledProgram | None":
         if len(self.plan.nodes) > POOLED_NODES_MAX or not _tables_fit(self.plan):
             return None
-        if sum(module.size for module in self._modules.values()) > POOLED_BYTES_MAX:
+        if self.machine_code_bytes > POOLED_BYTES_MAX:
             return None
         engine = pooled_engine_for(self.profile)
         if engine is None:

@@ -2,7 +2,7 @@
 
 from typing import final
 
-from ipvm.engine import Attempt, CallShape
+from ipvm.engine import Attempt, CallShape, is_stack_ample
 from ipvm.linker import CompiledProgram
 from ipvm.model import BLOCK_TYPES, Signature, wasm_type
 from ipvm.runtime.abi import callable_names, signature_of
@@ -48,7 +48,8 @@ class Entry:
         self.arguments = DirectArguments(signature, name)
         self.calls = 0
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
-        self.brief = program.profile == "deterministic" and not program.initializes
+        metered = program.profile == "deterministic"
+        self.brief = metered and not program.initializes and is_stack_ample()
 
 
 @final

@@ -1,6 +1,6 @@
 """Functions as a Python programmer meets them: attributes of a program, to be awaited."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, final
 
@@ -12,6 +12,7 @@ from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.runtime import CallOptions, Measured, Runtime
 
 if TYPE_CHECKING:
+    from ipvm.runtime.batch import Batch
     from ipvm.runtime.session import Session
 
 __all__ = ["Function", "Program"]
@@ -54,6 +55,49 @@ class Function:
         A function that fails has a receipt too: its `error` says how, and its `value` raises it.
         """
         return await self._runtime.receipt(self._entry, arguments, self._options)
+
+    def map(
+        self,
+        values: Iterable[object] | AsyncIterable[object],
+        *,
+        concurrency: int | None = None,
+    ) -> "Batch[Value]":
+        """Call the function on many values, each in a sandbox of its own, several at a time.
+
+        Awaiting it gives a list of the results, in the order of the values; `async with` around
+        `async for` gives them one after the other. See `Batch`.
+
+        Args:
+            values: One for each call, where the function has one parameter; else tuples of
+                arguments. They are taken when they are needed, so there may be any number.
+            concurrency: Calls at a time: 4 for each core, if it is not given.
+
+        Raises:
+            InvalidArguments: There is to be no call at a time.
+        """
+        from ipvm.runtime.batch import Batch, spread  # noqa: PLC0415 - most programs make none
+
+        async def call(item: object) -> Value:
+            return await self(*spread(item, self.signature, name=self.name))
+
+        return Batch(call, values, concurrency=concurrency)
+
+    def receipts(
+        self,
+        values: Iterable[object] | AsyncIterable[object],
+        *,
+        concurrency: int | None = None,
+    ) -> "Batch[Receipt]":
+        """Call the function on many values like `map`, and give the receipts.
+
+        A call that fails has a receipt too, so that does not end the others.
+        """
+        from ipvm.runtime.batch import Batch, spread  # noqa: PLC0415 - most programs make none
+
+        async def call(item: object) -> Receipt:
+            return await self.receipt(*spread(item, self.signature, name=self.name))
+
+        return Batch(call, values, concurrency=concurrency)
 
     def __repr__(self) -> str:
         return f"<function {headline(self._entry)} of {self.cid}>"

@@ -1,7 +1,8 @@
 """Programs that are ready to run: fetched, linked on paper, compiled, and kept for the next call.
 
 A program is a function of its root CID and the profile, so it is made once however many ask for it
-at the same time. Modules are shared by all programs that contain them, for as long as one does.
+at the same time. Modules are shared by all programs that contain them (`modules`), and large programs
+of small modules are kept as a whole for other processes too (`bundled`).
 """
 
 from collections import OrderedDict
@@ -11,15 +12,17 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from ipvm.engine import CompiledModule, Compiler, ModuleSource, NotCompiled
+from ipvm.engine import Bundles, CompiledModule, Compiler, ModuleSource, NotCompiled
 from ipvm.errors import InvalidData, IpvmError, LimitExceeded, Refused
 from ipvm.exchange import BlockService
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan
 from ipvm.model import Profile
+from ipvm.runtime.bundled import BundledPrograms
 from ipvm.runtime.entry import LoadedProgram
 from ipvm.runtime.gather import BlockGetter, gather, resolved
+from ipvm.runtime.modules import Modules
 from ipvm.wasm import HOW_TO_RAISE, ModuleInfo, prepare
 
 __all__ = ["Programs"]
@@ -44,14 +47,21 @@ class _Load:
 class Programs:
     """The programs of one runtime, least recently used first to go."""
 
-    def __init__(self, blocks: BlockService, *, compiler: Compiler, limits: Limits) -> None:
+    def __init__(
+        self,
+        blocks: BlockService,
+        *,
+        compiler: Compiler,
+        bundles: Bundles | None,
+        limits: Limits,
+    ) -> None:
         self._blocks = blocks
         self._compiler = compiler
+        self._bundled = None if bundles is None else BundledPrograms(bundles, limits=limits)
         self._limits = limits
         self._programs: OrderedDict[tuple[Cid, Profile], LoadedProgram] = OrderedDict()
-        self._modules: WeakValueDictionary[tuple[Cid, Profile], CompiledModule] = (
-            WeakValueDictionary()
-        )
+        self._program_bytes = 0
+        self._modules = Modules(bytes_max=limits.loaded_bytes_max)
         self._loads: WeakValueDictionary[tuple[Cid, Profile], _Load] = WeakValueDictionary()
 
     def loaded(self, root: Cid, profile: Profile) -> LoadedProgram | None:
@@ -89,27 +99,44 @@ class Programs:
                 load.failure = error
                 load.tried += 1
                 raise
-            self._programs[key] = program
-            if len(self._programs) > self._limits.loaded_programs_max:
-                self._programs.popitem(last=False)
+            self._keep(key, program)
             return program
 
+    def _keep(self, key: tuple[Cid, Profile], program: LoadedProgram) -> None:
+        """Keep a program for the next call, and let others go that there is no room for."""
+        self._programs[key] = program
+        self._program_bytes += program.program.machine_code_bytes
+        while len(self._programs) > 1 and (
+            len(self._programs) > self._limits.loaded_programs_max
+            or self._program_bytes > self._limits.loaded_bytes_max
+        ):
+            _, other = self._programs.popitem(last=False)
+            self._program_bytes -= other.program.machine_code_bytes
+
     async def _make(self, root: Cid, profile: Profile, blocks: BlockGetter) -> LoadedProgram:
+        if self._bundled is not None:
+            program = await self._bundled.load(root, profile)
+            if program is not None:
+                return LoadedProgram(program)
         linked = await resolved(await gather(root, blocks, limits=self._limits), plan)
-        return LoadedProgram(CompiledProgram(linked, await self._compile(linked, profile), profile))
+        modules = await self._compile(linked, profile)
+        program = CompiledProgram(linked, modules, profile)
+        if self._bundled is not None:
+            await self._bundled.keep(linked, modules, profile)
+        return LoadedProgram(program)
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:
         compilation = _Compilation(self._compiler, linked, profile, limits=self._limits)
         async with trio.open_nursery() as nursery:
             for code in compilation.infos:
-                known = self._modules.get((code, profile))
+                known = self._modules.get(code, profile)
                 if known is not None:
                     compilation.modules[code] = known
                 else:
                     nursery.start_soon(compilation.compile, code, nursery.cancel_scope)
         compilation.check()
         for code, module in compilation.modules.items():
-            self._modules[code, profile] = module
+            self._modules.use(code, profile, module)
         return compilation.modules
 
 

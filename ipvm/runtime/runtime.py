@@ -11,7 +11,7 @@ from typing import Final, final
 
 import trio
 
-from ipvm.engine import PROFILES, WASMTIME_MAJOR, Compiler
+from ipvm.engine import PROFILES, WASMTIME_MAJOR, Bundles, Compiler
 from ipvm.errors import GuestError, InvalidArguments, LimitExceeded
 from ipvm.exchange import BlockService
 from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
@@ -99,12 +99,18 @@ class Runtime:
     """Calls functions by the CID of their program."""
 
     def __init__(
-        self, blocks: BlockService, *, compiler: Compiler, limits: Limits, on_log: LogSink
+        self,
+        blocks: BlockService,
+        *,
+        compiler: Compiler,
+        bundles: Bundles | None,
+        limits: Limits,
+        on_log: LogSink,
     ) -> None:
         self.blocks = blocks
         self.limits = limits
         self.on_log = on_log
-        self._programs = Programs(blocks, compiler=compiler, limits=limits)
+        self._programs = Programs(blocks, compiler=compiler, bundles=bundles, limits=limits)
         self._turned = 0.0
 
     async def load(self, root: Cid, profile: Profile) -> LoadedProgram:

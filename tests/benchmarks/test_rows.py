@@ -16,6 +16,7 @@ OURS_ALONE = {"stages-scalar", "stages-blocks"}
 BARS = {
     "scalar-inner",
     "call-isolated",
+    "call-session",
     "call-blocks",
     "bytes-64k",
     "cid-to-cid",

@@ -100,7 +100,7 @@ async def test_what_was_kept_is_loaded_and_runs(folder: Folder) -> None:
 
 def test_the_two_ways_to_load_are_both_tried(folders: dict[str, Folder]) -> None:
     sizes = {way: len(folder.contents) for way, folder in folders.items()}
-    assert sizes["read"] < sealed._READ_BYTES_MAX < sizes["mapped"]
+    assert sizes["read"] < sealed.SMALL_ARTIFACT_BYTES_MAX < sizes["mapped"]
     assert sealed._SEALABLE is (sys.platform == "linux")
 
 
