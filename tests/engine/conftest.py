@@ -1,6 +1,5 @@
 """Guests in stores of their own, and a host made of two functions."""
 
-import ctypes
 import functools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import final
@@ -8,14 +7,16 @@ from typing import final
 import pytest
 
 from ipvm.engine import (
-    EXTERN_BYTES,
+    FIRST_SLICES,
+    Assembly,
+    Attempt,
     CallShape,
     CompiledModule,
-    Extern,
     Host,
+    Import,
+    Part,
     Store,
     StoreBounds,
-    attempt,
     call,
     compile_now,
     engine_for,
@@ -82,36 +83,40 @@ class Guest:
         enter: bool = True,
     ) -> None:
         module, self.info = compiled(text, profile)
-        port = host_port_for(profile)
-        self.store = Store(engine_for(profile), bounds=bounds)
-        if self.store.engine.metered:
+        engine = engine_for(profile)
+        imports: tuple[Import, ...] = ("host.now",) if self.info.imports else ()
+        self.assembly = Assembly(engine, [Part(module, imports)])
+        self.store = Store(engine)
+        if bounds is not None:
+            self.store.bound(bounds)
+        if engine.metered:
             self.store.fuel = fuel
+        self._fuel = fuel
         self.store.host = host
-        imports = ctypes.create_string_buffer(EXTERN_BYTES)
-        if self.info.imports:
-            port.now(self.store, ctypes.addressof(imports))
-        self.instance = self.store.instantiate(
-            module, ctypes.addressof(imports), len(self.info.imports)
-        )
+        self.assembly.build(self.store)
         if enter:
             if self.info.export("wait") is not None:
-                self.store.set_table(self.instance.export(b"wait"), 0, port.wait(self.store))
+                wait = host_port_for(engine).wait(self.store)
+                self.store.set_table(self.assembly.export(self.store, 0, b"wait"), 0, wait)
             self.store.enter()
 
     async def call(self, name: str, *arguments: float) -> tuple[int | float, ...]:
         """Call an export on a fiber."""
-        return await call(self.store, *self._function(name), arguments)
+        function = self.assembly.export(self.store, 0, name.encode())
+        return await call(self.store, function, self._shape(name), arguments)
 
-    async def attempt(self, name: str, *arguments: float) -> tuple[int | float, ...]:
-        """Call an export without a fiber."""
-        return await attempt(self.store, *self._function(name), arguments)
+    def attempt(self, name: str, *arguments: float) -> tuple[int | float, ...]:
+        """Call an export without a fiber, with the fuel of one slice."""
+        attempt = Attempt(self._shape(name))
+        self.assembly.export_into(self.store, 0, name.encode(), attempt.extern)
+        self.store.ration(self._fuel, FIRST_SLICES)
+        return attempt.call(self.store, arguments)
 
-    def _function(self, name: str) -> tuple[Extern, CallShape]:
+    def _shape(self, name: str) -> CallShape:
         export = self.info.export(name)
         assert export is not None
         assert isinstance(export.type, FuncType)
-        shape = CallShape(export.type.params, export.type.results)
-        return self.instance.export(name.encode()), shape
+        return CallShape(export.type.params, export.type.results)
 
 
 @pytest.fixture

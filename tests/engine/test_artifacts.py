@@ -13,10 +13,12 @@ from hypothesis import given
 from ipvm.engine import (
     PROFILES,
     ArtifactCache,
+    Assembly,
+    Attempt,
     CallShape,
     CompiledModule,
+    Part,
     Store,
-    attempt,
     compile_now,
     engine_for,
     sealed,
@@ -80,12 +82,15 @@ def folders() -> Iterator[dict[str, Folder]]:
         yield {way: Folder(Path(path) / way, way) for way in TEXTS}
 
 
-async def answer(module: CompiledModule) -> int:
+def answer(module: CompiledModule) -> int:
     store = Store(engine_for("deterministic"))
     try:
         store.fuel = 1000
-        function = store.instantiate(module, 0, 0).export(b"f")
-        return int((await attempt(store, function, CallShape((), ("i32",)), ()))[0])
+        assembly = Assembly(store.engine, [Part(module)])
+        assembly.build(store)
+        function = Attempt(CallShape((), ("i32",)))
+        assembly.export_into(store, 0, b"f", function.extern)
+        return int(function.call(store, ())[0])
     finally:
         store.close()
 
@@ -95,7 +100,7 @@ async def test_what_was_kept_is_loaded_and_runs(folder: Folder) -> None:
     assert module is not None
     assert module.serialize() == folder.module.serialize()
     assert module.size == len(folder.contents) - sealed.MAC_BYTES
-    assert await answer(module) == 7
+    assert answer(module) == 7
 
 
 def test_the_two_ways_to_load_are_both_tried(folders: dict[str, Folder]) -> None:
@@ -110,7 +115,7 @@ async def test_what_is_loaded_stays_whatever_becomes_of_the_file(folder: Folder)
     with folder.file.open("r+b") as file:
         file.write(bytes(len(folder.contents)))
         file.truncate(0)
-    assert await answer(module) == 7
+    assert answer(module) == 7
     assert folder.load() is None
 
 

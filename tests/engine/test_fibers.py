@@ -98,7 +98,7 @@ async def test_a_stack_overflow_is_a_trap_on_the_trio_thread_and_on_a_worker(
                 await open_guest(text, profile=profile).call(name)
             assert caught.value.code == "stack-overflow"
     with pytest.raises(Trap) as caught:
-        await open_guest(text, enter=False).attempt("now")
+        open_guest(text, enter=False).attempt("now")
     assert caught.value.code == "stack-overflow"
 
 

@@ -98,7 +98,7 @@ async def test_a_try_without_a_fiber_uses_the_fuel_that_a_fiber_does(
         used = await fuel_used(open_guest(TEXT, host=host), name, *arguments)
         tried = open_guest(TEXT, host=host, enter=False)
         before = tried.store.fuel
-        await tried.attempt(name, *arguments)
+        tried.attempt(name, *arguments)
         assert before - tried.store.fuel == used
 
 
@@ -212,19 +212,19 @@ async def test_fuel_given_by_the_host_lets_the_guest_go_on(
 
 async def test_a_try_that_would_take_long_is_given_up(open_guest: OpenGuest) -> None:
     with pytest.raises(Postponed):
-        await open_guest(TEXT, enter=False).attempt("spin")
+        open_guest(TEXT, enter=False).attempt("spin")
 
 
 async def test_a_try_that_would_wait_is_given_up(
     open_guest: OpenGuest, host: "TwoFunctions"
 ) -> None:
     with pytest.raises(Postponed):
-        await open_guest(TEXT, host=host, enter=False).attempt("waiting", 1, 1)
+        open_guest(TEXT, host=host, enter=False).attempt("waiting", 1, 1)
 
 
 async def test_a_try_that_has_no_more_fuel_at_all_ends(open_guest: OpenGuest) -> None:
     with pytest.raises(Trap) as caught:
-        await open_guest(TEXT, enter=False, fuel=10_000).attempt("spin")
+        open_guest(TEXT, enter=False, fuel=10_000).attempt("spin")
     assert caught.value.code == OUT_OF_FUEL
 
 
@@ -239,7 +239,7 @@ async def test_a_try_whose_host_calls_cost_more_than_a_slice_is_given_up(
 
     guest.store.host = make_host(now)
     with pytest.raises(Postponed):
-        await guest.attempt("asking", 1, 1)
+        guest.attempt("asking", 1, 1)
 
 
 async def test_the_fast_profile_counts_no_fuel(open_guest: OpenGuest) -> None:

@@ -1,7 +1,6 @@
 """A store bounds what its guests take, and gives everything back when it is closed."""
 
 import contextlib
-import ctypes
 import gc
 import resource
 import subprocess
@@ -14,16 +13,14 @@ import pytest
 import trio
 
 from ipvm.engine import (
-    EXTERN_BYTES,
-    CallShape,
+    Assembly,
     EngineFault,
+    Part,
     Store,
     StoreBounds,
     Trap,
-    call,
     compile_now,
     engine_for,
-    instantiate,
     text_to_module,
 )
 
@@ -34,6 +31,7 @@ OpenGuest = Callable[..., "Guest"]
 MakeHost = type["TwoFunctions"]
 
 PAGE = 65_536
+FUEL = 10**12
 BOUNDS = StoreBounds(memory_bytes=3 * PAGE, table_elements=10, instances=2, tables=2, memories=2)
 
 GROWING = """(module
@@ -45,7 +43,8 @@ GROWING = """(module
 
 
 def raw_instance(store: Store, text: str) -> None:
-    store.instantiate(compile_now(store.engine, text_to_module(text)), 0, 0)
+    module = compile_now(store.engine, text_to_module(text))
+    Assembly(store.engine, [Part(module)]).build(store)
 
 
 @pytest.mark.parametrize("profile", ["deterministic", "fast"])
@@ -120,15 +119,16 @@ def test_an_active_segment_that_does_not_fit_is_a_trap(
 
 
 def test_an_export_that_is_not_there_is_a_bug_that_shows(open_guest: OpenGuest) -> None:
+    guest = open_guest("(module)")
     with pytest.raises(KeyError):
-        open_guest("(module)").instance.export(b"f")
+        guest.assembly.export(guest.store, 0, b"f")
 
 
 def test_a_view_shows_the_memory_and_is_of_the_size_that_was_asked_for(
     open_guest: OpenGuest,
 ) -> None:
     guest = open_guest('(module (memory (export "memory") 1) (data (i32.const 65535) "z"))')
-    memory = guest.instance.export(b"memory")
+    memory = guest.assembly.export(guest.store, 0, b"memory")
     view = guest.store.memory_view(memory.address, PAGE)
     assert (len(view), view[PAGE - 1]) == (PAGE, ord("z"))
     view.release()
@@ -188,65 +188,6 @@ async def test_ten_thousand_stores_leave_nothing_behind(
     assert later_files <= files + 5
 
 
-LATE = """(module $late
-  (import "early" "memory" (memory 1))
-  (import "early" "add" (func $add (param i32 i32) (result i32)))
-  (import "early" "add" (func $same (param i32 i32) (result i32)))
-  (import "early" "table" (table 1 funcref))
-  (import "early" "base" (global $base i32))
-  (data (i32.const 8) "late")
-  (elem (i32.const 0) $sum)
-  (func $sum (export "sum") (param i32) (result i32)
-    (call $same (call $add (local.get 0) (global.get $base)) (i32.load8_u (i32.const 8)))))"""
-EARLY = """(module
-  (memory (export "memory") 1)
-  (table (export "table") 1 funcref)
-  (global (export "base") i32 (i32.const 1000))
-  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
-  (func (export "through_table") (param i32) (result i32)
-    (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0))))"""
-NAMES = ("memory", "add", "add", "table", "base")
-
-
-@pytest.mark.parametrize("profile", ["deterministic", "fast"])
-@pytest.mark.parametrize("entered", [False, True])
-async def test_a_module_may_be_instantiated_before_and_after_guest_code_ran(
-    open_guest: OpenGuest, profile: str, *, entered: bool
-) -> None:
-    early = open_guest(EARLY, profile=profile, enter=entered)
-    if entered:
-        assert await early.call("add", 1, 2) == (3,)
-    externs = ctypes.create_string_buffer(len(NAMES) * EXTERN_BYTES)
-    for slot, name in enumerate(NAMES):
-        early.instance.export_into(name.encode(), ctypes.addressof(externs) + slot * EXTERN_BYTES)
-    module = compile_now(early.store.engine, text_to_module(LATE))
-    late = await instantiate(
-        early.store,
-        module,
-        ctypes.addressof(externs),
-        [(b"early", name.encode()) for name in NAMES],
-    )
-    early.store.enter()
-    shape = CallShape(("i32",), ("i32",))
-    result = (5 + 1000 + ord("l"),)
-    assert await call(early.store, late.export(b"sum"), shape, (5,)) == result
-    assert await early.call("through_table", 5) == result
-
-
-@pytest.mark.parametrize("entered", [False, True])
-async def test_a_module_that_does_not_fit_is_refused_before_and_after_guest_code_ran(
-    open_guest: OpenGuest, *, entered: bool
-) -> None:
-    guest = open_guest("(module)", bounds=BOUNDS, enter=entered)
-    for text, failure in (
-        ('(module (memory 1) (data (i32.const 65536) "x"))', Trap),
-        ("(module (memory 4))", EngineFault),
-    ):
-        module = compile_now(guest.store.engine, text_to_module(text))
-        with pytest.raises(failure):
-            await instantiate(guest.store, module, 0, ())
-
-
 def test_a_store_of_one_profile_is_not_given_a_module_of_another() -> None:
     assert engine_for("deterministic") is not engine_for("fast")
     assert engine_for("fast") is engine_for("fast")
@@ -256,7 +197,9 @@ MANY_MODULES = """
 import resource, sys
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64 if sys.argv[1] == "hard" else hard))
-from ipvm.engine import EngineFault, Store, compile_now, engine_for, text_to_module
+from ipvm.engine import (
+    Assembly, EngineFault, Part, Store, compile_now, engine_for, text_to_module
+)
 
 engine = engine_for("deterministic")
 texts = [f'(module (memory 1) (data (i32.const 0) "{number}"))' for number in range(100)]
@@ -264,7 +207,7 @@ modules = [compile_now(engine, text_to_module(text)) for text in texts]
 try:
     for module in modules:
         store = Store(engine)
-        store.instantiate(module, 0, 0)
+        Assembly(engine, [Part(module)]).build(store)
         store.close()
     print("all")
 except EngineFault:

@@ -5,29 +5,41 @@ every byte that changes. What the runtime does for guests is done by a shelf of 
 calls through the whole runtime are tried in the folder `guests`.
 """
 
-import ctypes
 import functools
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Final, TypeVar, final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, final
 
 import pytest
 import trio
 
 from ipvm.engine import (
-    EXTERN_BYTES,
+    Assembly,
     CallShape,
     CompiledModule,
-    Instance,
+    Engine,
+    InstanceExport,
+    Part,
     Store,
     call,
     compile_now,
     engine_for,
-    host_port_for,
-    instantiate,
     text_to_module,
 )
 from ipvm.errors import IpvmError
-from ipvm.host import HOST_CALLS, CallOutcome, Kernel, OpenBlock, Syscalls, companions_for
+from ipvm.host import (
+    HOST_CALLS,
+    KERNEL,
+    MEMORY,
+    CallOutcome,
+    Kernel,
+    OpenBlock,
+    Syscalls,
+    arm,
+    binding_part,
+    kernel_part,
+    stub_export,
+    stub_part,
+)
 from ipvm.ipld import Block, BlockNotFound, Cid
 from ipvm.model import Profile
 
@@ -35,9 +47,7 @@ PAGE = 65_536
 FUEL = 10**15
 HEAP_BYTES = 64 * 1024 * 1024
 
-_T = TypeVar("_T")
-
-_NAMES: Final = [(each.module.encode(), each.name.encode()) for each in HOST_CALLS]
+_NAMES: Final = tuple((each.module.encode(), each.name.encode()) for each in HOST_CALLS)
 _SHAPES: Final = {each.name: CallShape(each.type.params, each.type.results) for each in HOST_CALLS}
 _BITS: Final = {each.name: [int(kind[1:]) for kind in each.type.params] for each in HOST_CALLS}
 
@@ -120,46 +130,41 @@ def compiled_puppets() -> Iterator[None]:
     compiled_puppet.cache_clear()
 
 
-def at_once(running: Coroutine[object, object, _T]) -> _T:
-    """Run a coroutine that does not wait, with or without a loop."""
-    try:
-        running.send(None)
-    except StopIteration as end:
-        result: _T = end.value
-        return result
-    raise AssertionError("it waits")
-
-
 @final
 class World:
-    """A store with a kernel, for guests that share it."""
+    """A store with a kernel, and guests that share it.
+
+    Attributes:
+        puppets: The guests; their memories have the given numbers of pages.
+    """
 
     def __init__(
         self,
         *,
+        pages: Sequence[int] = (2,),
         profile: Profile = "deterministic",
         fuel: int = FUEL,
         heap_bytes: int = HEAP_BYTES,
     ) -> None:
+        engine = engine_for(profile)
         self.services = Shelf()
-        self.profile: Profile = profile
-        self.store = Store(engine_for(profile))
-        if self.store.engine.metered:
+        self.store = Store(engine)
+        if engine.metered:
             self.store.fuel = fuel
-        self.kernel = Kernel(
-            self.store, companions_for(profile), host_port_for(profile), heap_bytes=heap_bytes
-        )
-        self.store.host = Syscalls(self.store, self.kernel, self.services)
-        self.puppets: list[Puppet] = []
-
-    def add(self, pages: int = 2) -> "Puppet":
-        """Make a guest, before any of them makes a call."""
-        self.puppets.append(at_once(self._add(pages)))
-        return self.puppets[-1]
+        parts = [kernel_part(engine, is_brief=False)]
+        guests = [_add_guest(parts, engine, number, each) for number, each in enumerate(pages)]
+        self.assembly = Assembly(engine, parts)
+        self.assembly.build(self.store)
+        memory = self.assembly.export(self.store, KERNEL, MEMORY)
+        self.kernel = Kernel(self.store, memory.address, heap_bytes=heap_bytes)
+        self.store.host = Syscalls(self.store, self.kernel, self.services, self.services)
+        self.puppets = [
+            Puppet(self, guest, each * PAGE) for guest, each in zip(guests, pages, strict=True)
+        ]
 
     def enter(self) -> None:
         if not self.store.entered:
-            self.kernel.arm()
+            arm(self.assembly, self.store)
             self.store.enter()
 
     def close(self) -> None:
@@ -168,17 +173,19 @@ class World:
         self.kernel.close()
         self.store.close()
 
-    async def _add(self, pages: int) -> "Puppet":
-        binding = await self.kernel.stub(len(self.puppets))
-        imports = ctypes.create_string_buffer(len(HOST_CALLS) * EXTERN_BYTES)
-        for slot, each in enumerate(HOST_CALLS):
-            binding.export_into(each, ctypes.addressof(imports) + slot * EXTERN_BYTES)
-        module = compiled_puppet(pages, self.profile)
-        instance = await instantiate(self.store, module, ctypes.addressof(imports), _NAMES)
-        memory = instance.export(b"memory")
-        await binding.bind(memory)
-        view = self.store.memory_view(memory.address, pages * PAGE)
-        return Puppet(self, instance, view)
+
+def _add_guest(parts: list[Part], engine: Engine, number: int, pages: int) -> int:
+    """Add the parts of a guest, and give its position."""
+    stub = KERNEL
+    if number > 0:
+        stub = len(parts)
+        parts.append(stub_part(engine))
+    imports = tuple(stub_export(stub, each) for each in HOST_CALLS)
+    guest = len(parts)
+    parts.append(Part(compiled_puppet(pages, engine.profile), imports, _NAMES))
+    memory = InstanceExport(guest, b"memory")
+    parts.append(binding_part(engine, stub=stub, memory=memory, number=number))
+    return guest
 
 
 @final
@@ -190,10 +197,11 @@ class Puppet:
         memory: A view of its memory.
     """
 
-    def __init__(self, world: World, instance: Instance, memory: memoryview) -> None:
+    def __init__(self, world: World, instance: int, memory_bytes: int) -> None:
         self.world = world
-        self.memory = memory
         self._instance = instance
+        memory = world.assembly.export(world.store, instance, b"memory")
+        self.memory = world.store.memory_view(memory.address, memory_bytes)
 
     async def call(self, name: str, *numbers: int) -> int:
         """Make a host call and give the number that it returns."""
@@ -202,8 +210,9 @@ class Puppet:
             (number + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
             for number, bits in zip(numbers, _BITS[name], strict=True)
         ]
-        function = self._instance.export(name.encode())
-        (returned,) = await call(self.world.store, function, _SHAPES[name], signed)
+        world = self.world
+        function = world.assembly.export(world.store, self._instance, name.encode())
+        (returned,) = await call(world.store, function, _SHAPES[name], signed)
         return int(returned)
 
     def run(self, name: str, *numbers: int) -> int:
@@ -242,4 +251,4 @@ def make_world() -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def puppet(make_world: Callable[..., World]) -> Puppet:
     """A guest in a world of its own."""
-    return make_world().add()
+    return make_world().puppets[0]

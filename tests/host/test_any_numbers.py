@@ -66,13 +66,13 @@ def arguments(call: HostCall) -> st.SearchStrategy[tuple[int, ...]]:
 
 
 def prepared(make_world: "Callable[..., World]") -> "Puppet":
-    world = make_world(heap_bytes=1024 * 1024)
+    world = make_world(pages=[1], heap_bytes=1024 * 1024)
     world.services.outcome = CallOutcome(exit=1, code=2**32 - 1, result=OpenBlock(RAW, b"r"))
     for block in (b"", b"raw", bytes(5000)):
         world.kernel.place(OpenBlock(RAW, block))
     world.kernel.place(OpenBlock(DAG_CBOR, Block.encode([1, "two"]).data))
     world.kernel.place(OpenBlock(2**63, b"of a codec that nobody knows"))
-    return world.add(pages=1)
+    return world.puppets[0]
 
 
 @pytest.mark.parametrize("call", HOST_CALLS, ids=lambda call: call.name)

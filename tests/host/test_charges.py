@@ -42,7 +42,7 @@ CASES: dict[str, tuple[tuple[int, ...], int, int]] = {
 
 @pytest.fixture
 def puppet(make_world: MakeWorld) -> "Puppet":
-    puppet = make_world().add()
+    puppet = make_world().puppets[0]
     puppet.world.services.add(bytes(SIZE))
     puppet.world.kernel.place(OpenBlock(RAW, bytes(SIZE)))
     puppet.write(CID_AT, bytes(CID))
@@ -102,7 +102,7 @@ async def test_a_host_call_that_costs_more_than_is_left_ends_the_guest(
     make_world: MakeWorld, name: str
 ) -> None:
     call = CALLS[name]
-    puppet = make_world(fuel=INSTRUCTIONS_MAX + 65 + call.fuel // 2).add()
+    puppet = make_world(fuel=INSTRUCTIONS_MAX + 65 + call.fuel // 2).puppets[0]
     puppet.world.services.add(b"short")
     puppet.world.kernel.place(OpenBlock(RAW, b"short"))
     puppet.write(CID_AT, bytes(Cid.of(b"short")))
@@ -122,7 +122,7 @@ async def test_the_fuel_that_a_guest_is_told_is_what_is_left(puppet: "Puppet") -
 async def test_where_fuel_is_not_counted_a_guest_is_told_so_and_charged_nothing(
     make_world: MakeWorld,
 ) -> None:
-    puppet = make_world(profile="fast").add()
+    puppet = make_world(profile="fast").puppets[0]
     puppet.world.services.add(bytes(SIZE))
     puppet.world.kernel.place(OpenBlock(RAW, bytes(SIZE)))
     puppet.write(CID_AT, bytes(CID))

@@ -31,7 +31,7 @@ HASHES: dict[int, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("hash_code", HASHES)
 def test_a_digest_is_what_others_compute(make_world: MakeWorld, hash_code: int) -> None:
-    puppet = make_world().add(pages=8)
+    puppet = make_world(pages=[8]).puppets[0]
 
     @given(st.binary(max_size=200), st.integers(0, 2000))
     def check(data: bytes, times: int) -> None:
@@ -51,7 +51,7 @@ def test_a_digest_is_what_others_compute(make_world: MakeWorld, hash_code: int) 
 async def test_what_is_no_hash_that_is_known_is_an_illegal_cid(
     make_world: MakeWorld, hash_code: int, size: int
 ) -> None:
-    puppet = make_world().add(pages=8)
+    puppet = make_world(pages=[8]).puppets[0]
     returned = await puppet.call("hash", OUT_AT, hash_code, DATA_AT, size, DIGEST_AT, 64)
     assert returned == ErrorNumber.ILLEGAL_CID
 
@@ -65,7 +65,7 @@ async def test_a_buffer_that_the_digest_does_not_fit_is_too_small(puppet: "Puppe
 
 
 async def test_64_mebibytes_are_hashed_and_no_more(make_world: MakeWorld) -> None:
-    puppet = make_world(heap_bytes=2 * BYTES_MAX).add(pages=1025)
+    puppet = make_world(heap_bytes=2 * BYTES_MAX, pages=[1025]).puppets[0]
     arguments = (DATA_AT, BYTES_MAX, DIGEST_AT, 64)
     assert await puppet.call("hash", OUT_AT, SHA2_256, *arguments) == 0
     data = bytearray(BYTES_MAX)
@@ -78,7 +78,7 @@ async def test_64_mebibytes_are_hashed_and_no_more(make_world: MakeWorld) -> Non
 async def test_hashing_takes_room_among_the_blocks_only_while_it_lasts(
     make_world: MakeWorld,
 ) -> None:
-    puppet = make_world(heap_bytes=2000).add()
+    puppet = make_world(heap_bytes=2000).puppets[0]
     for size, number in ((1000, 0), (2000, 0), (2008, ErrorNumber.LIMIT_EXCEEDED), (1000, 0)):
         assert await puppet.call("hash", OUT_AT, SHA2_256, DATA_AT, size, DIGEST_AT, 64) == number
     assert await puppet.call("block_create", OUT_AT, 0x55, DATA_AT, 2000) == 0

@@ -18,8 +18,8 @@ OUT_AT, DATA_AT, TO_AT = 0, 1024, 16384
 
 
 async def test_a_handle_made_by_one_guest_is_good_in_every_other(make_world: MakeWorld) -> None:
-    world = make_world()
-    first, second = world.add(), world.add()
+    world = make_world(pages=[2, 2])
+    first, second = world.puppets
     first.write(DATA_AT, b"for the other")
     assert await first.call("block_create", OUT_AT, RAW, DATA_AT, 13) == 0
     handle = first.u32(OUT_AT)
@@ -29,8 +29,8 @@ async def test_a_handle_made_by_one_guest_is_good_in_every_other(make_world: Mak
 
 
 async def test_each_guest_s_calls_work_on_its_own_memory(make_world: MakeWorld) -> None:
-    world = make_world()
-    guests = [world.add(pages=pages) for pages in (1, 3, 2)]
+    world = make_world(pages=[1, 3, 2])
+    guests = world.puppets
     for number, guest in enumerate(guests):
         assert await guest.call("self", OUT_AT, TO_AT, 100) == 0
         found = Cid.decode(guest.read(TO_AT, guest.u32(OUT_AT)))
@@ -41,7 +41,7 @@ async def test_each_guest_s_calls_work_on_its_own_memory(make_world: MakeWorld) 
 
 
 async def test_worlds_do_not_know_each_other_s_blocks(make_world: MakeWorld) -> None:
-    one, other = make_world().add(), make_world().add()
+    one, other = make_world().puppets[0], make_world().puppets[0]
     assert await one.call("block_create", OUT_AT, RAW, DATA_AT, 5) == 0
     assert await other.call("block_stat", OUT_AT, 1) == ErrorNumber.INVALID_HANDLE
     assert await other.call("block_read", OUT_AT, 1, 0, TO_AT, 5) == ErrorNumber.INVALID_HANDLE
@@ -50,7 +50,7 @@ async def test_worlds_do_not_know_each_other_s_blocks(make_world: MakeWorld) -> 
 
 
 async def test_nothing_of_the_kernel_shows_in_a_guest_s_memory(make_world: MakeWorld) -> None:
-    puppet = make_world().add()
+    puppet = make_world().puppets[0]
     secret = b"a block that nobody has read yet"
     puppet.world.kernel.place(OpenBlock(RAW, secret))
     assert await puppet.call("block_stat", OUT_AT, 1) == 0
@@ -71,7 +71,7 @@ async def test_a_block_that_was_made_does_not_change_with_the_memory_it_was_made
 async def test_blocks_fill_the_heap_to_its_end_and_no_further(
     make_world: MakeWorld, heap_bytes: int
 ) -> None:
-    puppet = make_world(heap_bytes=heap_bytes).add()
+    puppet = make_world(heap_bytes=heap_bytes).puppets[0]
     room = heap_bytes // 8 * 8
     returned = await puppet.call("block_create", OUT_AT, RAW, DATA_AT, room + 1)
     assert returned == ErrorNumber.LIMIT_EXCEEDED
@@ -86,7 +86,7 @@ async def test_blocks_fill_the_heap_to_its_end_and_no_further(
 async def test_a_block_from_outside_that_has_no_room_is_over_the_limit(
     make_world: MakeWorld,
 ) -> None:
-    puppet = make_world(heap_bytes=100).add()
+    puppet = make_world(heap_bytes=100).puppets[0]
     for size, number in ((101, ErrorNumber.LIMIT_EXCEEDED), (96, 0), (1, 3)):
         puppet.write(DATA_AT, bytes(puppet.world.services.add(bytes(size))))
         assert await puppet.call("block_open", OUT_AT, DATA_AT) == number
@@ -96,7 +96,6 @@ async def test_a_block_from_outside_that_has_no_room_is_over_the_limit(
 
 async def test_a_kernel_that_was_closed_shows_nothing_any_more(make_world: MakeWorld) -> None:
     world = make_world()
-    world.add()
     world.kernel.place(OpenBlock(RAW, b"block"))
     world.kernel.close()
     with pytest.raises(ValueError, match="released"):

@@ -95,7 +95,7 @@ async def test_a_block_that_is_checked_apart_from_the_loop_is_checked_all_the_sa
 
 
 async def test_a_block_has_at_most_four_mebibytes(make_world: MakeWorld) -> None:
-    puppet = make_world().add(pages=80)
+    puppet = make_world(pages=[80]).puppets[0]
     assert await puppet.call("block_create", OUT_AT, RAW, 64, BLOCK_BYTES_MAX) == 0
     for codec in (RAW, DAG_CBOR, 77):
         returned = await puppet.call("block_create", OUT_AT, codec, 64, BLOCK_BYTES_MAX + 1)
@@ -103,7 +103,7 @@ async def test_a_block_has_at_most_four_mebibytes(make_world: MakeWorld) -> None
 
 
 def test_reading_copies_what_there_is_and_tells_how_much_is_missing(make_world: MakeWorld) -> None:
-    puppet = make_world().add()
+    puppet = make_world().puppets[0]
     data = bytes(range(200))
     handle = trio.run(create, puppet, data)
 
@@ -151,7 +151,7 @@ async def test_reading_past_what_a_signed_number_tells_is_an_illegal_argument(
 async def test_a_block_is_linked_under_every_hash_and_every_length_of_digest(
     make_world: MakeWorld, hash_code: int, size: int, length: int
 ) -> None:
-    puppet = make_world().add(pages=8)
+    puppet = make_world(pages=[8]).puppets[0]
     data = b"d" * length
     handle = await create(puppet, data, RAW)
     assert await puppet.call("block_link", OUT_AT, handle, hash_code, size, TO_AT, 100) == 0

@@ -43,7 +43,7 @@ async def test_a_message_is_text_and_what_is_not_is_replaced(
 
 
 def test_any_message_can_be_encoded_and_has_a_bound(make_world: MakeWorld) -> None:
-    puppet = make_world().add()
+    puppet = make_world().puppets[0]
 
     @given(st.binary(max_size=60), st.integers(1, 1100))
     def check(data: bytes, times: int) -> None:
@@ -65,8 +65,8 @@ async def test_a_message_may_have_65536_bytes_and_no_more(puppet: "Puppet") -> N
 
 
 async def test_a_message_carries_the_number_of_its_guest(make_world: MakeWorld) -> None:
-    world = make_world()
-    guests = [world.add() for _ in range(3)]
+    world = make_world(pages=[2, 2, 2])
+    guests = world.puppets
     for number in (2, 0, 1):
         await guests[number].call("log", 0, 0)
     assert [guest for guest, _ in world.services.logs] == [2, 0, 1]

@@ -65,7 +65,7 @@ ILLEGAL = ErrorNumber.ILLEGAL_ARGUMENT
 @pytest.fixture
 def puppet(make_world: "Callable[..., World]") -> "Puppet":
     """A guest with a CID that leads to a block, and block 1 open."""
-    puppet = make_world().add()
+    puppet = make_world().puppets[0]
     puppet.world.services.add(BLOCK)
     assert puppet.world.kernel.place(OpenBlock(RAW, BLOCK)) == 1
     puppet.write(CID_AT, bytes(BLOCK_CID))
@@ -196,9 +196,9 @@ async def test_buffers_may_overlap(puppet: "Puppet") -> None:
 
 
 async def test_a_memory_may_be_as_large_as_it_gets(make_world: "Callable[..., World]") -> None:
-    world = make_world()
+    world = make_world(pages=[65_536])
     world.services.add(BLOCK)
-    puppet = world.add(pages=65_536)
+    (puppet,) = world.puppets
     end = 2**32
     size = len(bytes(BLOCK_CID))
     puppet.write(end - size, bytes(BLOCK_CID))
@@ -216,7 +216,7 @@ async def test_a_memory_may_be_as_large_as_it_gets(make_world: "Callable[..., Wo
 async def test_a_guest_without_a_page_can_give_no_pointer(
     make_world: "Callable[..., World]",
 ) -> None:
-    puppet = make_world().add(pages=0)
+    puppet = make_world(pages=[0]).puppets[0]
     assert await puppet.call("fuel", 0) == ILLEGAL
     assert await puppet.call("block_open", 0, 0) == ILLEGAL
     assert await puppet.call("log", 0, 0) == 0
