@@ -7,9 +7,9 @@ its binding fills the table with functions that know the guest's memory and the 
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
-from ipvm.engine import KERNEL_NAME, CompiledModule, compile_now, engine_for, text_to_module
+from ipvm.engine import KERNEL_NAME, CompiledModule, fixed_module, text_to_module
 from ipvm.host.calls import HOST_CALLS, HostCall
 from ipvm.model import Profile
 from ipvm.wasm import prepare, read_module
@@ -28,13 +28,17 @@ class Companions:
 
 @functools.cache
 def companions_for(profile: Profile) -> Companions:
-    """Compile the companions for a profile, once in a process."""
-    engine = engine_for(profile)
+    """Give the companions for a profile, made once in a process."""
     return Companions(
-        kernel=compile_now(engine, _named("kernel", KERNEL_NAME)),
-        stub=compile_now(engine, _named("stub", "ipvm:stub")),
-        binding=compile_now(engine, _named("binding", "ipvm:binding")),
+        kernel=_compiled(profile, "kernel", KERNEL_NAME),
+        stub=_compiled(profile, "stub", "ipvm:stub"),
+        binding=_compiled(profile, "binding", "ipvm:binding"),
     )
+
+
+def _compiled(profile: Profile, companion: str, module_name: str) -> CompiledModule:
+    source = f"{module_name}\n{companion_text(companion)}"
+    return fixed_module(profile, source, lambda: _named(companion, module_name))
 
 
 def _named(companion: str, module_name: str) -> bytes:
@@ -55,7 +59,7 @@ def companion_text(name: str) -> str:
     """Give a companion as text."""
     if name == "stub":
         return _stub_text()
-    return resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
+    return Path(__file__).with_name(f"{name}.wat").read_text("utf-8")
 
 
 def export_name(call: HostCall) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import ipvm
+from ipvm.engine import selftest
 from ipvm.errors import LimitExceeded
 from ipvm.limits import Limits
 from ipvm.store import Memory
@@ -16,7 +17,8 @@ LARGE = f'(module {"(func)" * 5000} (func (export "seven") (result i32) (i32.con
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a cache that nobody else uses."""
+    """The folder of a cache that nobody else uses, and that what the process itself needs is not in."""
+    selftest.require()
     monkeypatch.setenv("IPVM_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
