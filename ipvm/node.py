@@ -23,6 +23,7 @@ from ipvm.engine import (
     Helper,
     InProcess,
     artifacts_path,
+    keep_fixed_modules,
     selftest,
 )
 from ipvm.exchange import BlockService, FirstOf, Offline, Source
@@ -228,16 +229,19 @@ async def open_node(
         InvalidData, Refused: The store cannot be opened.
     """
     await trio.lowlevel.checkpoint()
-    selftest.require()
     source = Offline() if offline or not sources else FirstOf(sources)
     bounds = Limits() if limits is None else limits
     sink = _log if on_log is None else on_log
+    artifacts: ArtifactCache | None = None
+    if cache:
+        folder = artifacts_path(os.environ)
+        artifacts = ArtifactCache(folder, bytes_max=bounds.artifact_cache_bytes_max)
+        keep_fixed_modules(artifacts)
+    selftest.require()
     async with Helper(limits=bounds) as helper:
         compiler: Compiler = BySize(small=InProcess(), large=helper)
         bundles: Bundles | None = None
-        if cache:
-            folder = artifacts_path(os.environ)
-            artifacts = ArtifactCache(folder, bytes_max=bounds.artifact_cache_bytes_max)
+        if artifacts is not None:
             compiler = Cached(compiler, artifacts)
             bundles = Bundles(artifacts)
         with ExitStack() as stack:

@@ -8,6 +8,7 @@ from ipvm.engine.bundles import Bundle, Bundles
 from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
+from ipvm.engine.fixed import fixed_module, keep_fixed_modules
 from ipvm.engine.helper import Helper
 from ipvm.engine.hostport import HostPort, host_port_for
 from ipvm.engine.module import (
@@ -83,9 +84,11 @@ __all__ = [
     "compile_module",
     "compile_now",
     "engine_for",
+    "fixed_module",
     "host_port_for",
     "in_pool",
     "is_stack_ample",
+    "keep_fixed_modules",
     "pooled_engine_for",
     "selftest",
     "text_to_module",

@@ -77,9 +77,17 @@ class Answer(IntEnum):
     """There is more machine code than is wanted; how many bytes follows as a decimal number."""
 
 
-def configure(settings: Settings) -> wasmtime.Config:
-    """Make the configuration of an engine. It must be consistent, or the engine aborts."""
+def configure(settings: Settings, *, parallel: bool = False) -> wasmtime.Config:
+    """Make the configuration of an engine. It must be consistent, or the engine aborts.
+
+    Args:
+        settings: What it does with modules.
+        parallel: Whether it compiles on many threads. It keeps them, and in a child that is forked
+            later there are none: compiling would wait for them for ever. Small modules take longer
+            that way, too.
+    """
     config = wasmtime.Config()
+    config.parallel_compilation = parallel
     for name, value in settings.items():
         if name == "async_stack_size":  # the wrapper has no setter
             wasmtime._bindings.wasmtime_config_async_stack_size_set(config.ptr(), value)  # noqa: SLF001
@@ -145,7 +153,7 @@ def _answer(
 
 
 def _compile(settings: Settings, data: bytes) -> bytearray:
-    engine = wasmtime.Engine(configure(settings))
+    engine = wasmtime.Engine(configure(settings, parallel=True))
     return wasmtime.Module(engine, data).serialize()
 
 

@@ -15,8 +15,9 @@ from wasmtime import _bindings
 from ipvm.engine import capi
 from ipvm.engine.assembly import Assembly, Part
 from ipvm.engine.call import CallShape, call
+from ipvm.engine.fixed import fixed_module
 from ipvm.engine.hostport import host_port_for
-from ipvm.engine.module import CompiledModule, compile_now, text_to_module
+from ipvm.engine.module import CompiledModule, text_to_module
 from ipvm.engine.profile import WASMTIME_MAJOR, engine_for, wasmtime_version
 from ipvm.engine.store import Store
 from ipvm.engine.trap import OUT_OF_FUEL, Trap
@@ -93,8 +94,8 @@ def run() -> dict[str, bool]:
 
 @functools.cache
 def _module() -> CompiledModule:
-    """Compile the guest once for all tests: it takes longer than they do."""
-    return compile_now(engine_for("deterministic"), text_to_module(_TEXT))
+    """Make the guest once for all tests: compiling it takes longer than they do."""
+    return fixed_module("deterministic", _TEXT, lambda: text_to_module(_TEXT))
 
 
 def _calls(function: str, argument: int) -> int:

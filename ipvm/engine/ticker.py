@@ -5,6 +5,7 @@ code compares with its deadline. Somebody has to raise it. A thread does, for as
 compute and a moment longer, so that one short call after the other does not start one thread each.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,11 @@ class Ticker:
 
     def __init__(self, engine_address: int) -> None:
         self._engine_address = engine_address
+        self._begin_anew()
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Take nothing over: a child that was forked has neither the thread nor the other guests."""
         self._guests = 0
         self._ticking = False
         self._lock = threading.Lock()
@@ -47,7 +53,7 @@ class Ticker:
             yield
         finally:
             with self._lock:
-                self._guests -= 1
+                self._guests = max(self._guests - 1, 0)
 
     def _tick(self) -> None:
         pause = threading.Event()

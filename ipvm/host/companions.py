@@ -6,15 +6,15 @@ its binding fills the table with functions that know the guest's memory and the 
 """
 
 import functools
-from importlib import resources
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ipvm.engine import (
     KERNEL_NAME,
     CompiledModule,
     Engine,
-    compile_now,
     engine_for,
+    fixed_module,
     in_pool,
     text_to_module,
 )
@@ -41,11 +41,16 @@ _BRIEF_MEMORY: Final = '(memory (export "memory") 256 256)'
 @functools.cache
 def companion_for(engine: Engine, name: CompanionName) -> CompiledModule:
     """Give a companion for an engine; the same object for the whole process."""
-    plain = engine_for(engine.profile)
-    if engine is not plain:
-        return in_pool(companion_for(plain, name), engine)
-    data = companion_bytes(name)
-    return compile_now(engine, prepare(data, read_module(data), module_name=_MODULE_NAMES[name]))
+    if engine is not engine_for(engine.profile):
+        return in_pool(companion_for(engine_for(engine.profile), name), engine)
+    module_name = _MODULE_NAMES[name]
+    source = f"{module_name}\n{companion_text(name)}"
+    return fixed_module(engine.profile, source, lambda: _named(name, module_name))
+
+
+def _named(companion: CompanionName, module_name: str) -> bytes:
+    data = companion_bytes(companion)
+    return prepare(data, read_module(data), module_name=module_name)
 
 
 @functools.cache
@@ -70,7 +75,7 @@ def companion_text(name: CompanionName) -> str:
 
 
 def _file(name: str) -> str:
-    return resources.files("ipvm.host").joinpath(f"{name}.wat").read_text("utf-8")
+    return Path(__file__).with_name(f"{name}.wat").read_text("utf-8")
 
 
 def export_name(call: HostCall) -> bytes:

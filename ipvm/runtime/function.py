@@ -75,7 +75,8 @@ class Function:
         Raises:
             InvalidArguments: There is to be no call at a time.
         """
-        from ipvm.runtime.batch import Batch, spread  # noqa: PLC0415 - most programs make none
+        from ipvm.runtime.batch import Batch  # noqa: PLC0415 - most programs make none
+        from ipvm.runtime.items import spread  # noqa: PLC0415
 
         async def call(item: object) -> Value:
             return await self(*spread(item, self.signature, name=self.name))
@@ -92,7 +93,8 @@ class Function:
 
         A call that fails has a receipt too, so that does not end the others.
         """
-        from ipvm.runtime.batch import Batch, spread  # noqa: PLC0415 - most programs make none
+        from ipvm.runtime.batch import Batch  # noqa: PLC0415 - most programs make none
+        from ipvm.runtime.items import spread  # noqa: PLC0415
 
         async def call(item: object) -> Receipt:
             return await self.receipt(*spread(item, self.signature, name=self.name))

@@ -43,7 +43,7 @@ from ipvm.runtime.task import Task
 
 __all__ = ["CallOptions", "Measured", "Runtime"]
 
-WARM_CALLS: Final = 4
+WARM_CALLS: Final = 8
 """Calls of a function after which its program is loaded into the pool."""
 TURN_SECONDS: Final = 0.001
 """Time that calls which need not wait may go on before other tasks have their turn."""

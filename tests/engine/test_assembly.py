@@ -113,5 +113,3 @@ def test_an_assembly_serves_one_store_after_the_other() -> None:
             assembly.build(store)
             assembly.export_into(store, 0, b"f", function.extern)
             assert [function.call(store, ()) for _ in range(2)] == [(1,), (2,)]
-
-
