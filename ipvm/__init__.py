@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from ipvm.model import Manifest, Signature
     from ipvm.node import Node, open_node as open  # noqa: A004 - `ipvm.open()` is how it is called
     from ipvm.runtime import Function, Program, Receipt
+    from ipvm.runtime.batch import Batch
+    from ipvm.runtime.session import Session, SessionClosed, SessionFunction
     from ipvm.store import Blockstore
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
     "Block",
     "Blockstore",
     "Cid",
@@ -58,6 +61,9 @@ __all__ = [
     "Program",
     "Receipt",
     "Refused",
+    "Session",
+    "SessionClosed",
+    "SessionFunction",
     "Signature",
     "Source",
     "StoreSource",
@@ -87,6 +93,8 @@ _HOMES: Final = {
     "ipvm.model": ["Manifest", "Signature"],
     "ipvm.node": ["Node"],
     "ipvm.runtime": ["Function", "Program", "Receipt"],
+    "ipvm.runtime.batch": ["Batch"],
+    "ipvm.runtime.session": ["Session", "SessionClosed", "SessionFunction"],
     "ipvm.store": ["Blockstore"],
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}

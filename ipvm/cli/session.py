@@ -99,7 +99,9 @@ def run_on_store(
 
 
 def _run(work: Callable[[], Awaitable[int | None]]) -> None:
-    gc.enable()  # see `entry.main`
+    if not gc.isenabled():  # see `entry.main`
+        gc.freeze()  # what was imported stays; to look for garbage in it takes 10 ms
+        gc.enable()
     # Elsewhere an interrupt could hit a function of ours that wasmtime has called.
     code = trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
     click.get_current_context().exit(code or 0)

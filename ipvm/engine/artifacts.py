@@ -25,6 +25,7 @@ from ipvm.engine.module import CompiledModule, InvalidArtifact
 from ipvm.engine.profile import Engine
 from ipvm.engine.sealed import MAC_BYTES, authenticate, load_authentic, read_authentic
 from ipvm.engine.secret import UnusableFolder, fresh_name, read_or_make_key
+from ipvm.store import platform_folder
 
 __all__ = ["VARIABLE", "ArtifactCache", "ArtifactStatistics", "artifacts_path"]
 
@@ -51,9 +52,7 @@ def artifacts_path(environ: Mapping[str, str]) -> Path:
     named = environ.get(VARIABLE)
     if named:
         return Path(named).expanduser() / "artifacts"
-    import platformdirs  # noqa: PLC0415 - who inherits the variable does not pay for the import
-
-    return platformdirs.user_cache_path("ipvm", appauthor=False) / "artifacts"
+    return platform_folder("cache", environ) / "artifacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,12 +33,29 @@ _dll = _ffi.dll
 _Function: TypeAlias = Callable[..., int]
 
 
+MISSING: Final[list[str]] = []
+"""The functions of these that the installed wasmtime does not have; `selftest` refuses it for one."""
+
+
 def _quick(name: str, result: Any, *arguments: Any) -> _Function:
-    return ctypes.PYFUNCTYPE(result, *arguments)((name, _dll))
+    return _found(ctypes.PYFUNCTYPE(result, *arguments), name)
 
 
 def _long(name: str, result: Any, *arguments: Any) -> _Function:
-    return ctypes.CFUNCTYPE(result, *arguments)((name, _dll))
+    return _found(ctypes.CFUNCTYPE(result, *arguments), name)
+
+
+def _found(prototype: Any, name: str) -> _Function:
+    try:
+        function: _Function = prototype((name, _dll))
+    except AttributeError:
+        MISSING.append(name)
+        return _no_function
+    return function
+
+
+def _no_function(*_arguments: object) -> int:
+    raise NotImplementedError(f"wasmtime lacks {', '.join(MISSING)}")
 
 
 VAL_BYTES: Final = 32

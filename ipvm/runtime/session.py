@@ -80,6 +80,11 @@ class Session:
         """Names of the functions that can be called, sorted."""
         return self._loaded.functions
 
+    @property
+    def is_speaking_here(self) -> bool:
+        """Whether this thread is inside a call of the session, as what listens to it is."""
+        return self._live.is_speaking_here
+
     def __getitem__(self, name: str) -> SessionFunction:
         """Give a function by name.
 

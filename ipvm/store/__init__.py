@@ -9,7 +9,7 @@ from ipvm.store.conditions import (
     StoreTooNew,
     StoreUnavailable,
 )
-from ipvm.store.location import store_path
+from ipvm.store.location import platform_folder, store_path
 from ipvm.store.memory import Memory
 from ipvm.store.walk import Check, Checkable, Fault, Walk
 
@@ -30,5 +30,6 @@ __all__ = [
     "StoreTooNew",
     "StoreUnavailable",
     "Walk",
+    "platform_folder",
     "store_path",
 ]

@@ -1,11 +1,20 @@
-"""Decide where the store lives, without touching it."""
+"""Decide where the store and the caches of a user live, without touching them."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["cache", "data"]
 
 VARIABLE: Final = "IPVM_STORE"
 """Environment variable that names the folder of the store."""
+
+# The desktop standard has a variable for each kind, and a folder in the home for when it is not set.
+_LINUX: Final[Mapping[Kind, tuple[str, str]]] = {
+    "cache": ("XDG_CACHE_HOME", ".cache"),
+    "data": ("XDG_DATA_HOME", ".local/share"),
+}
 
 
 def store_path(explicit: str | Path | None, environ: Mapping[str, str]) -> Path:
@@ -15,9 +24,23 @@ def store_path(explicit: str | Path | None, environ: Mapping[str, str]) -> Path:
     platform. A leading `~` is the home of the user.
     """
     named = explicit or environ.get(VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    # Most calls name a folder or inherit the variable: they do not pay for the import.
-    import platformdirs  # noqa: PLC0415
+    return Path(named).expanduser() if named else platform_folder("data", environ) / "store"
 
-    return platformdirs.user_data_path("ipvm", appauthor=False) / "store"
+
+def platform_folder(kind: Kind, environ: Mapping[str, str]) -> Path:
+    """Return our folder among those of one kind that the platform has for the user.
+
+    It is where `platformdirs` puts it. Importing that is a tenth of `ipvm call`, so the plain cases of
+    Linux are decided here; whatever is out of the ordinary is left to it.
+    """
+    if sys.platform == "linux" and "ANDROID_DATA" not in environ:
+        variable, usual = _LINUX[kind]
+        named, home = environ.get(variable, ""), environ.get("HOME", "")
+        if named.startswith("/"):
+            return Path(named) / "ipvm"
+        if not named and home.startswith("/"):
+            return Path(home) / usual / "ipvm"
+    import platformdirs  # noqa: PLC0415 - see above
+
+    folders = {"cache": platformdirs.user_cache_path, "data": platformdirs.user_data_path}
+    return folders[kind]("ipvm", appauthor=False)

@@ -10,10 +10,10 @@ import pytest
 import ipvm
 
 PUBLIC = [
-    "Block", "Blockstore", "Cid", "Denied", "Function", "GuestError", "GuestFrame",
+    "Batch", "Block", "Blockstore", "Cid", "Denied", "Function", "GuestError", "GuestFrame",
     "InvalidArguments", "InvalidData", "IpvmError", "LimitExceeded", "Limits", "LinkError",
-    "Manifest", "Node", "NotFound", "Program", "Receipt", "Refused", "Signature", "Source",
-    "StoreSource", "Unavailable", "Value", "open", "sync",
+    "Manifest", "Node", "NotFound", "Program", "Receipt", "Refused", "Session", "SessionClosed",
+    "SessionFunction", "Signature", "Source", "StoreSource", "Unavailable", "Value", "open", "sync",
 ]  # fmt: skip
 
 SHAPES = {
@@ -27,10 +27,19 @@ SHAPES = {
         "put_value": "(value, *, codec=113)",
         "relink": "(target, imports)",
         "resolve": "(target)",
+        "session": "(target, *, fuel=100000000000, memory=1073741824, profile='deterministic')",
         "survey": "(target)",
     },
-    ipvm.Program: {"functions": "", "using": "(*, fuel=None, memory=None)"},
-    ipvm.Function: {"measured": "(*arguments)", "receipt": "(*arguments)"},
+    ipvm.Program: {"functions": "", "session": "()", "using": "(*, fuel=None, memory=None)"},
+    ipvm.Function: {
+        "map": "(values, *, concurrency=None)",
+        "measured": "(*arguments)",
+        "receipt": "(*arguments)",
+        "receipts": "(values, *, concurrency=None)",
+    },
+    ipvm.Session: {"functions": "", "is_speaking_here": ""},
+    ipvm.SessionFunction: {"measured": "(*arguments)"},
+    ipvm.Batch: {},
     ipvm.Receipt: dict.fromkeys(
         ("cid", "error", "fuel", "invocation", "reads", "record", "signature", "value"), ""
     ),
@@ -75,6 +84,8 @@ def test_both_ways_to_open_a_node_take_the_same() -> None:
         (ipvm.sync.SyncNode, ipvm.Node),
         (ipvm.sync.SyncProgram, ipvm.Program),
         (ipvm.sync.SyncFunction, ipvm.Function),
+        (ipvm.sync.SyncSession, ipvm.Session),
+        (ipvm.sync.SyncSessionFunction, ipvm.SessionFunction),
     ],
 )
 def test_what_blocks_offers_what_does_not(blocking: type, kind: type) -> None:
@@ -90,7 +101,8 @@ def test_every_error_has_an_exit_code_and_one_root() -> None:
     }
     assert codes == {
         "Denied": 7, "GuestError": 5, "InvalidArguments": 4, "InvalidData": 4, "IpvmError": 1,
-        "LimitExceeded": 6, "LinkError": 8, "NotFound": 3, "Refused": 6, "Unavailable": 9,
+        "LimitExceeded": 6, "LinkError": 8, "NotFound": 3, "Refused": 6,
+        "SessionClosed": 6, "Unavailable": 9,
     }  # fmt: skip
 
 
@@ -115,8 +127,18 @@ async def main() -> None:
         receipt: ipvm.Receipt = await poly["eval"].receipt([1.0], 2.0)
         cid: ipvm.Cid = await rt.publish("examples/02-link/poly")
         data: bytes = await rt.get(await rt.put(b""))
+        async with rt.session(cid) as session, poly.session() as other_session:
+            value = await session.eval([1.0], 2.0)
+        values: list[ipvm.Value] = await poly.eval.map([([1.0], 2.0)])
+        async with poly.eval.receipts([([1.0], 2.0)]) as receipts:
+            async for receipt in receipts:
+                cid = receipt.cid
     with ipvm.sync.open(store="somewhere", offline=True) as blocking:
         other: ipvm.Value = blocking.load(cid).eval([1.0], 2.0)
+        for other in blocking.load(cid).eval.map([([1.0], 2.0)]):
+            print(other)
+        with blocking.session(cid) as living:
+            other = living.eval([1.0], 2.0)
 
 trio.run(main)
 """

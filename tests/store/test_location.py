@@ -1,8 +1,10 @@
+import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from ipvm.store import store_path
+from ipvm.store import platform_folder, store_path
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,27 @@ def test_a_store_that_is_told_nothing_lives_with_the_data_of_the_user(
     path = store_path(None, environ)
     assert path.parts[-2:] == ("ipvm", "store")
     assert not path.exists()
+
+
+@pytest.mark.parametrize("home", [None, "", "/home/some one", "/", "relative", "/home/ä/"])
+@pytest.mark.parametrize("named", [None, "", "/x", "/x//y/../z", "relative", "~/x", " ", " /x"])
+def test_the_folders_of_a_user_are_where_platformdirs_puts_them(
+    home: str | None, named: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"HOME": home, "XDG_DATA_HOME": named, "XDG_CACHE_HOME": named}
+    environ = {name: text for name, text in given.items() if text is not None}
+    for name in given:
+        monkeypatch.delenv(name, raising=False)
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+    cache = platformdirs.user_cache_path("ipvm", appauthor=False)
+    data = platformdirs.user_data_path("ipvm", appauthor=False)
+    assert platform_folder("cache", environ) == cache
+    assert platform_folder("data", environ) == data
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it has to be imported")
+def test_platformdirs_is_not_imported_in_the_plain_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    assert platform_folder("data", {"HOME": "/h"}) == Path("/h/.local/share/ipvm")
+    assert platform_folder("cache", {"HOME": "/h", "XDG_CACHE_HOME": "/c"}) == Path("/c/ipvm")

@@ -1,0 +1,138 @@
+"""A node whose methods wait, and the thread behind it."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+import trio
+
+from ipvm.exchange import Source
+from ipvm.ipld import DAG_CBOR, RAW, Cid, Value
+from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
+from ipvm.linker import Survey
+from ipvm.model import Profile
+from ipvm.node import Node, open_node
+from ipvm.registry import Published
+from ipvm.runtime import LogSink
+from ipvm.store import Blockstore
+from ipvm.sync.functions import SyncProgram
+from ipvm.sync.loop import Handover, Loop, require_outside_trio
+from ipvm.sync.sessions import SyncSession
+
+__all__ = ["SyncNode", "open"]
+
+
+@final
+class SyncNode:
+    """A node; see `ipvm.Node` for what each method does and raises."""
+
+    def __init__(self, loop: Loop, node: Node) -> None:
+        self._loop = loop
+        self._node = node
+
+    def load(
+        self,
+        target: Cid | str | Path,
+        *,
+        fuel: int = FUEL_DEFAULT,
+        memory: int = MEMORY_DEFAULT,
+        profile: Profile = "deterministic",
+    ) -> SyncProgram:
+        """Link a program and give its functions."""
+        program = self._loop.wait(
+            lambda: self._node.load(target, fuel=fuel, memory=memory, profile=profile)
+        )
+        return SyncProgram(self._loop, program)
+
+    @contextmanager
+    def session(
+        self,
+        target: Cid | str | Path,
+        *,
+        fuel: int = FUEL_DEFAULT,
+        memory: int = MEMORY_DEFAULT,
+        profile: Profile = "deterministic",
+    ) -> Iterator[SyncSession]:
+        """Link a program and bring it to life for as long as a `with` lasts."""
+        program = self.load(target, fuel=fuel, memory=memory, profile=profile)
+        with program.session() as session:
+            yield session
+
+    def resolve(self, target: Cid | str | Path) -> Cid:
+        """Give the CID that a target means; a path is published."""
+        return self._loop.wait(lambda: self._node.resolve(target))
+
+    def publish(self, path: str | Path) -> Cid:
+        """Publish the function of a folder or of a file, and give its CID."""
+        return self._loop.wait(lambda: self._node.publish(path))
+
+    def publication(self, path: str | Path) -> Published:
+        """Publish like `publish`, and tell what was published."""
+        return self._loop.wait(lambda: self._node.publication(path))
+
+    def survey(self, target: Cid | str | Path) -> Survey:
+        """Look at the closure of a target, whether it links or not, without compiling it."""
+        return self._loop.wait(lambda: self._node.survey(target))
+
+    def relink(self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]) -> Cid:
+        """Give the CID of a manifest like the target's with other links for some imports."""
+        return self._loop.wait(lambda: self._node.relink(target, imports))
+
+    def put(self, data: bytes, *, codec: int = RAW) -> Cid:
+        """Keep bytes as one block and give its CID."""
+        return self._loop.wait(lambda: self._node.put(data, codec=codec))
+
+    def get(self, cid: Cid | str) -> bytes:
+        """Give the bytes of a block."""
+        return self._loop.wait(lambda: self._node.get(cid))
+
+    def put_value(self, value: Value, *, codec: int = DAG_CBOR) -> Cid:
+        """Keep an IPLD value as one block and give its CID."""
+        return self._loop.wait(lambda: self._node.put_value(value, codec=codec))
+
+    def get_value(self, cid: Cid | str) -> Value:
+        """Give the value of a block."""
+        return self._loop.wait(lambda: self._node.get_value(cid))
+
+
+@contextmanager
+def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
+    *,
+    store: Blockstore | str | Path | None = None,
+    offline: bool = False,
+    sources: Sequence[Source] = (),
+    limits: Limits | None = None,
+    on_log: LogSink | None = None,
+    cache: bool = True,
+) -> Iterator[SyncNode]:
+    """Open a node in a thread of its own; see `ipvm.open`."""
+    require_outside_trio()
+    started = Handover()
+
+    async def serve() -> None:
+        async with open_node(
+            store=store,
+            offline=offline,
+            sources=sources,
+            limits=limits,
+            on_log=on_log,
+            cache=cache,
+        ) as node:
+            stop = trio.Event()
+            async with trio.open_nursery() as nursery:
+                started.give(node, Loop(trio.lowlevel.current_trio_token(), nursery), stop)
+                await stop.wait()
+                nursery.cancel_scope.cancel()
+
+    thread = threading.Thread(target=started.run, args=(serve,), name="ipvm", daemon=True)
+    try:
+        thread.start()
+        node, loop = started.take()
+        yield SyncNode(loop, node)
+    finally:
+        started.stop()
+        if thread.is_alive():  # where starting it was interrupted, it may not be yet
+            thread.join()
+    started.check()
