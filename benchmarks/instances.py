@@ -49,7 +49,7 @@ def _ours(program: CompiledProgram, *, blocks: bool) -> Side:
     async def side(times: int) -> None:
         for _ in range(times):
             linked = program.open(fuel=FUEL_DEFAULT, memory=MEMORY_DEFAULT, blocks=blocks)
-            await linked.instantiate()
+            linked.build()
             linked.close()
 
     return side

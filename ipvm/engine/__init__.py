@@ -21,7 +21,7 @@ from ipvm.engine.module import (
     text_to_module,
     validate,
 )
-from ipvm.engine.pool import POOL_FIBERS_MAX, POOL_TABLE_ELEMENTS_MAX, in_pool, pooled_engine_for
+from ipvm.engine.pool import POOL_TABLE_ELEMENTS_MAX, PoolKind, in_pool, pooled_engine_for
 from ipvm.engine.profile import (
     PROFILES,
     STACK_LIMIT,
@@ -41,7 +41,6 @@ __all__ = [
     "FIRST_SLICES",
     "KERNEL_NAME",
     "OUT_OF_FUEL",
-    "POOL_FIBERS_MAX",
     "POOL_TABLE_ELEMENTS_MAX",
     "PROFILES",
     "STACK_LIMIT",
@@ -74,6 +73,7 @@ __all__ = [
     "ModuleSource",
     "NotCompiled",
     "Part",
+    "PoolKind",
     "Postponed",
     "ResidentFunction",
     "Store",

@@ -10,8 +10,9 @@ result: nothing that a guest can observe depends on where it runs.
 import contextlib
 import mmap
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import wasmtime
 from wasmtime import _bindings
@@ -21,51 +22,64 @@ from ipvm.engine.module import CompiledModule, load_artifact
 from ipvm.engine.profile import SETTINGS, Engine, engine_for
 from ipvm.model import Profile
 
-__all__ = ["POOL_FIBERS_MAX", "POOL_TABLE_ELEMENTS_MAX", "in_pool", "pooled_engine_for"]
+__all__ = ["POOL_TABLE_ELEMENTS_MAX", "PoolKind", "in_pool", "pooled_engine_for"]
 
-POOL_FIBERS_MAX: Final = 1000
-"""Fibers of a pooled engine: guests that may be suspended in it at once."""
+PoolKind: TypeAlias = Literal["brief", "waiting"]
+"""For calls that are run at once, one after the other; or for many that wait on fibers."""
+
 POOL_TABLE_ELEMENTS_MAX: Final = 20_000
 """Elements of a table of a pooled engine."""
-KEPT_BYTES: Final = 128 * 1024
-"""The first bytes of a memory, which are zeroed after use; what is touched beyond is given back."""
 
-_STACKS: Final = POOL_FIBERS_MAX + 24
-_MEMORIES: Final = 2048
-_POOL: Final = {
-    "total_memories": _MEMORIES,
-    "total_tables": 4096,
-    "total_stacks": _STACKS,
-    "total_core_instances": 8192,
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How much there is of what.
+
+    Attributes:
+        memories: Linear memories.
+        instances: Instances, and half as many tables.
+        fibers: Guests that may be suspended.
+        kept_bytes: The first bytes of a memory, which stay and are zeroed after use; what was
+            touched beyond is given back to the system, and costs a page fault each time.
+    """
+
+    memories: int
+    instances: int
+    fibers: int
+    kept_bytes: int
+
+
+_SIZES: Final[dict[PoolKind, _Size]] = {
+    "brief": _Size(memories=160, instances=1024, fibers=0, kept_bytes=128 * 1024),
+    "waiting": _Size(memories=2048, instances=8192, fibers=1000, kept_bytes=8 * 1024),
+}
+_SHARED: Final = {
     "max_core_instance_size": 1024 * 1024,
     "max_memories_per_module": 16,
     "max_tables_per_module": 16,
     "max_memory_size": 2**32,
     "table_elements": POOL_TABLE_ELEMENTS_MAX,
-    "linear_memory_keep_resident": KEPT_BYTES,
     "table_keep_resident": 4096,
     "async_stack_keep_resident": 16 * 1024,
-    "max_unused_warm_slots": 100,
 }
-_ADDRESS_SPACE: Final = _MEMORIES * 5 * 2**30
-"""Bytes of address space that a pooled engine takes, rounded up."""
-_MAPPINGS: Final = 3 * _STACKS + 5 * _MEMORIES
-"""Mappings that a process has more when a pooled engine is in full use."""
 
 
-def pooled_engine_for(profile: Profile) -> Engine | None:
-    """Give the pooled engine of a profile; None where this process has no room for one.
+def pooled_engine_for(profile: Profile, kind: PoolKind) -> Engine | None:
+    """Give a pooled engine of a profile; None where this process has no room for one.
 
-    Making it takes about ten milliseconds. It may be called on any thread.
+    Making it takes up to ten milliseconds. It may be called on any thread.
     """
     with _LOCK:
-        if profile not in _ENGINES:
+        if (profile, kind) not in _ENGINES:
             engine_for(profile)  # sets up what engines need of the process
-            _ENGINES[profile] = Engine(profile, _config(profile)) if _fits() else None
-        return _ENGINES[profile]
+            size = _SIZES[kind]
+            _ENGINES[profile, kind] = (
+                Engine(profile, _config(profile, size), fibers=size.fibers) if _fits(size) else None
+            )
+        return _ENGINES[profile, kind]
 
 
-_ENGINES: Final[dict[Profile, Engine | None]] = {}
+_ENGINES: Final[dict[tuple[Profile, PoolKind], Engine | None]] = {}
 _LOCK: Final = threading.Lock()
 
 
@@ -78,25 +92,38 @@ def in_pool(module: CompiledModule, engine: Engine) -> CompiledModule:
     return load_artifact(engine, bytes(module.serialize()))
 
 
-def _config(profile: Profile) -> wasmtime.Config:
+def _config(profile: Profile, size: _Size) -> wasmtime.Config:
+    numbers = {
+        **_SHARED,
+        "total_memories": size.memories,
+        "total_core_instances": size.instances,
+        "total_tables": size.instances // 2,
+        "total_stacks": size.fibers + 8,
+        "linear_memory_keep_resident": size.kept_bytes,
+    }
     config = configure(SETTINGS[profile])
     pool = _bindings.wasmtime_pooling_allocation_config_new()
-    for name, value in _POOL.items():
-        getattr(_bindings, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
+    for name, number in numbers.items():
+        getattr(_bindings, f"wasmtime_pooling_allocation_config_{name}_set")(pool, number)
     _bindings.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     _bindings.wasmtime_pooling_allocation_config_delete(pool)
     return config
 
 
-def _fits() -> bool:
-    """Tell whether the process may map as much as the pool does.
+def _fits(size: _Size) -> bool:
+    """Tell whether the process may map as much as a pool does.
 
     wasmtime ends the process when it cannot have what it needs, so it is asked for before.
     """
+    mappings = 3 * size.fibers + 5 * size.memories
     with contextlib.suppress(OSError, ValueError, OverflowError):
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        mmap.mmap(-1, _ADDRESS_SPACE, flags=flags, prot=0).close()
+        mmap.mmap(-1, size.memories * _SLOT_BYTES, flags=flags, prot=0).close()
         most = int(Path("/proc/sys/vm/max_map_count").read_text("ascii"))
         with Path("/proc/self/maps").open("rb") as maps:
-            return sum(1 for _ in maps) + _MAPPINGS < most
+            return sum(1 for _ in maps) + mappings < most
     return False
+
+
+_SLOT_BYTES: Final = 5 * 2**30
+"""Address space for a memory, rounded up."""

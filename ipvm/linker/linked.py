@@ -33,12 +33,13 @@ class LinkedStore:
         memory = self._assembly.export(self.store, KERNEL, MEMORY)
         self.kernel = Kernel(self.store, memory.address, heap_bytes=heap_bytes)
 
-    async def instantiate(self) -> None:
+    def build(self) -> None:
+        """Instantiate all nodes of a program that has nothing to initialise."""
+        self._assembly.build(self.store, self._layout.first)
+
+    async def initialize(self) -> None:
         """Instantiate all nodes in order, and run what each has to initialise."""
         layout = self._layout
-        if not layout.initializers:
-            self._assembly.build(self.store, layout.first)
-            return
         for position in range(layout.first, layout.count):
             if self.store.entered:
                 await self._assembly.build_late(self.store, position)

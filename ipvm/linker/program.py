@@ -13,6 +13,7 @@ from ipvm.engine import (
     CompiledModule,
     Engine,
     InvalidArtifact,
+    PoolKind,
     Store,
     StoreBounds,
     engine_for,
@@ -48,7 +49,8 @@ class CompiledProgram:
         calls_host: Whether a guest makes host calls.
         initializes: Whether something has to run before the functions can be called.
         machine_code_bytes: Bytes of the machine code of its modules.
-        pooled: The same program on the pooled engine, if it was loaded for that and can run there.
+        pooled: The same program on the pooled engines for which it was loaded; None where it cannot
+            run there. A guest notices no difference.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class CompiledProgram:
         self.engine = engine_for(profile) if engine is None else engine
         self.calls_host = any(node.memory is not None for node in plan.nodes)
         self.initializes = any(initializers_of(node) for node in plan.nodes)
-        self.pooled: CompiledProgram | None = None
+        self.pooled: dict[PoolKind, CompiledProgram | None] = {}
         self.machine_code_bytes = sum(module.size for module in modules.values())
         self._modules = modules
         self._tables = sum(len(node.info.tables) for node in plan.nodes)
@@ -73,16 +75,19 @@ class CompiledProgram:
         self._bounds_for: dict[int, StoreBounds] = {}
         self._layouts: dict[tuple[bool, bool], Layout] = {}
 
-    def load_into_pool(self) -> None:
-        """Make `pooled`. It takes milliseconds, and may be called on any thread."""
-        self.pooled = self._pooled()
+    def load_into_pool(self, kind: PoolKind) -> None:
+        """Load the program where it runs faster, if it can run there: see `pooled`.
 
-    def _pooled(self) -> "CompiledProgram | None":
+        It takes milliseconds, and may be called on any thread.
+        """
+        self.pooled[kind] = self._in_pool(kind)
+
+    def _in_pool(self, kind: PoolKind) -> "CompiledProgram | None":
         if len(self.plan.nodes) > POOLED_NODES_MAX or not _tables_fit(self.plan):
             return None
-        if self.machine_code_bytes > POOLED_BYTES_MAX:
+        if self.machine_code_bytes > POOLED_BYTES_MAX or self.initializes:
             return None
-        engine = pooled_engine_for(self.profile)
+        engine = pooled_engine_for(self.profile, kind)
         if engine is None:
             return None
         try:

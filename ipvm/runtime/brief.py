@@ -45,14 +45,15 @@ def run_at_once(
     program = entry.program
     attendant = _Attendant(program.plan) if program.calls_host else None
     try:
-        if program.pooled is not None:
+        pooled = program.pooled.get("brief")
+        if pooled is not None:
             try:
-                return _run(entry, program.pooled, operands, attendant, fuel, memory)
+                return _run(entry, pooled, operands, attendant, fuel, memory)
             except EngineFault:  # a full pool, or what is said again below
                 pass
         return _run(entry, program, operands, attendant, fuel, memory)
     except Postponed:
-        entry.brief = False
+        entry.stop_trying()
         attendant = None
         return None
     except EngineFault as fault:

@@ -19,7 +19,7 @@ class Entry:
         takes_blocks: Whether an argument or a result travels as a block.
         brief: Whether a call is worth trying without a fiber; False once one had to wait, or
             computed for long.
-        calls: Calls that were made, up to some number.
+        calls: Calls that were made, up to some number, since it became what `brief` says.
     """
 
     __slots__ = (
@@ -50,6 +50,11 @@ class Entry:
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
         metered = program.profile == "deterministic"
         self.brief = metered and not program.initializes and is_stack_ample()
+
+    def stop_trying(self) -> None:
+        """Run the function on fibers from now on."""
+        self.brief = False
+        self.calls = 0
 
 
 @final

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import final
 
 from ipvm.engine import EngineFault, Trap, call
-from ipvm.errors import GuestError, LimitExceeded
+from ipvm.errors import GuestError, IpvmError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
 from ipvm.ipld import Block, Cid
 from ipvm.limits import CALL_DEPTH_MAX, CALL_MEMORY_KEPT
-from ipvm.linker import LinkedStore
+from ipvm.linker import CompiledProgram
 from ipvm.runtime.abi import operands_from_blocks, read_results, result_block
 from ipvm.runtime.backtrace import failure_of
 from ipvm.runtime.brief import run_at_once
@@ -57,16 +57,41 @@ class Executor:
         return await self._execute(task)
 
     async def _execute(self, task: Task) -> Execution:
-        entry = task.entry
-        linked = entry.program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
-        services = self.services(task)
+        program = task.entry.program
+        pooled = program.pooled.get("waiting")
+        if pooled is not None and pooled.engine.take_fiber():
+            try:
+                return await self._run_on(pooled, task)
+            except EngineFault:  # a full pool, or what is said again below
+                pass
+            finally:
+                pooled.engine.give_fiber()
         try:
-            raw = await _enter(task, linked, services)
-            results = read_results(entry.signature, linked.kernel, raw)
+            return await self._run_on(program, task)
+        except EngineFault as fault:
+            raise failure_of(fault, program.plan, fuel_used=None) from fault
+
+    async def _run_on(self, program: CompiledProgram, task: Task) -> Execution:
+        entry = task.entry
+        linked = program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
+        kernel = linked.kernel
+        try:
+            numbers = [place(kernel, operand) for operand in task.operands]
+            if kernel is not None:
+                services = _Services(self, self._run, task)
+                linked.store.host = Syscalls(linked.store, kernel, services, services)
+            if program.initializes:
+                await linked.initialize()
+            else:
+                linked.build()
+            function = linked.export(entry.export)
+            linked.enter()
+            raw = await call(linked.store, function, entry.shape, numbers)
+            results = read_results(entry.signature, kernel, raw)
             return Execution(results, fuel_used(task.fuel, linked.store))
-        except (Trap, EngineFault, GuestError) as ended:
+        except (Trap, GuestError) as ended:
             used = fuel_used(task.fuel, linked.store, ended)
-            raise failure_of(ended, entry.program.plan, fuel_used=used) from ended
+            raise failure_of(ended, program.plan, fuel_used=used) from ended
         finally:
             linked.close()
 
@@ -118,8 +143,7 @@ class _Services:
         self._task = task
 
     async def open(self, cid: Cid) -> Block:
-        with self._run.noting():
-            return await self._run.open(cid)
+        return await self._run.open(cid)
 
     async def keep(self, block: Block) -> None:
         await self._run.keep(block)
@@ -128,25 +152,16 @@ class _Services:
         self, cid: Cid, function: str, arguments: list[OpenBlock | None], fuel: int | None
     ) -> CallOutcome:
         self._run.note_read(cid)
-        with self._run.noting():
+        try:
             return await self._executor.call_by_cid(
                 cid, function, arguments, fuel=fuel, caller=self._task
             )
+        except IpvmError as error:
+            self._run.note(error)
+            raise
 
     def log(self, guest: int, message: str) -> None:
         self._run.on_log(self.cid_of(guest), message)
 
     def cid_of(self, guest: int) -> Cid:
         return self._task.entry.program.plan.nodes[guest].cid
-
-
-async def _enter(task: Task, linked: LinkedStore, services: _Services) -> tuple[int | float, ...]:
-    """Carry the arguments in, bring the program to life, and call the function."""
-    entry = task.entry
-    numbers = [place(linked.kernel, operand) for operand in task.operands]
-    if linked.kernel is not None:
-        linked.store.host = Syscalls(linked.store, linked.kernel, services, services)
-    await linked.instantiate()
-    function = linked.export(entry.export)
-    linked.enter()
-    return await call(linked.store, function, entry.shape, numbers)

@@ -90,7 +90,7 @@ class Live:
         live._hosted = loaded.program.calls_host
         try:
             run = live._serve(task) if live._kernel is not None else None
-            await linked.instantiate()
+            await linked.initialize()
             linked.enter()
             if run is not None:
                 await run.store()

@@ -4,8 +4,7 @@ A function called by another at run time has a store and fuel of its own, but re
 with its caller, and is part of the caller's receipt.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, final
 
 from ipvm.errors import Denied, IpvmError, LimitExceeded, NotFound, Unavailable
@@ -21,6 +20,8 @@ LogSink = Callable[[Cid, str], None]
 
 SHARED_LIMITS: Final = frozenset({"call_depth", "memory", "open_blocks", "table_elements"})
 """Limits that every runner has at the same value: meeting one is part of the answer."""
+
+_CONDITIONS: Final = (NotFound, Unavailable, Denied, BlockMismatch, LimitExceeded)
 
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of new blocks that wait in memory before they are stored."""
@@ -42,20 +43,21 @@ class Run:
         self._made_bytes = 0
         self._stored: set[bytes] = set()
 
-    @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
+    def note(self, condition: IpvmError) -> None:
         """Note what a guest learns of that another runner might not meet."""
-        try:
-            yield
-        except (NotFound, Unavailable, Denied, BlockMismatch, LimitExceeded) as error:
-            if not (isinstance(error, LimitExceeded) and error.limit in SHARED_LIMITS):
-                self.obstacle = self.obstacle or error
-            raise
+        if isinstance(condition, _CONDITIONS):
+            shared = isinstance(condition, LimitExceeded) and condition.limit in SHARED_LIMITS
+            if not shared:
+                self.obstacle = self.obstacle or condition
 
     async def open(self, cid: Cid) -> Block:
         """Give a block that a guest asked for."""
         self.note_read(cid)
-        return await self.get(cid)
+        try:
+            return await self.get(cid)
+        except IpvmError as error:
+            self.note(error)
+            raise
 
     def note_read(self, cid: Cid) -> None:
         """Note that a guest asked for what is not of its own making."""

@@ -11,7 +11,7 @@ from typing import Final, final
 
 import trio
 
-from ipvm.engine import PROFILES, WASMTIME_MAJOR, Bundles, Compiler
+from ipvm.engine import PROFILES, WASMTIME_MAJOR, Bundles, Compiler, PoolKind
 from ipvm.errors import GuestError, InvalidArguments, LimitExceeded
 from ipvm.exchange import BlockService
 from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
@@ -44,7 +44,7 @@ from ipvm.runtime.task import Task
 __all__ = ["CallOptions", "Measured", "Runtime"]
 
 WARM_CALLS: Final = 8
-"""Calls of a function after which its program is loaded into the pool."""
+"""Calls of a function after which its program is loaded into a pool."""
 TURN_SECONDS: Final = 0.001
 """Time that calls which need not wait may go on before other tasks have their turn."""
 
@@ -179,10 +179,11 @@ class Runtime:
             await trio.lowlevel.checkpoint()
 
     async def _count(self, entry: Entry) -> None:
-        """Count a call. A program that is called again and again is loaded into the pool."""
+        """Count a call. A program that is called again and again is loaded into a pool."""
         entry.calls += 1
-        if entry.calls == WARM_CALLS and entry.program.pooled is None:
-            await trio.to_thread.run_sync(entry.program.load_into_pool)
+        kind: PoolKind = "brief" if entry.brief else "waiting"
+        if entry.calls == WARM_CALLS and kind not in entry.program.pooled:
+            await trio.to_thread.run_sync(entry.program.load_into_pool, kind)
 
     async def receipt(
         self, entry: Entry, values: Sequence[object], options: CallOptions
