@@ -33,7 +33,7 @@ from ipvm.runtime.abi import operands_from_values, python_value, result_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Execution, Executor, Task
 from ipvm.runtime.identity import kernel_cid, machine
-from ipvm.runtime.programs import Programs
+from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
 
@@ -102,6 +102,11 @@ class Runtime:
         self.limits = limits
         self.on_log = on_log
         self._programs = Programs(blocks, compiler=compiler, bundles=bundles, limits=limits)
+
+    @property
+    def compiling(self) -> Compiling | None:
+        """What is being compiled, if anything is."""
+        return self._programs.compiling
 
     async def load(self, root: Cid, profile: Profile) -> LoadedProgram:
         """Fetch, link and compile a program, or find it at hand. A checkpoint.
