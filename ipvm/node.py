@@ -33,7 +33,7 @@ from ipvm.linker import Survey, survey
 from ipvm.model import Profile
 from ipvm.model.wording import printable
 from ipvm.registry import CidTarget, PathTarget, Target, parse_target
-from ipvm.runtime import CallOptions, LogSink, Program, Runtime, gather, resolved
+from ipvm.runtime import CallOptions, Compiling, LogSink, Program, Runtime, gather, resolved
 from ipvm.store import Blockstore, store_path
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Node:
         self._runtime = Runtime(
             self.blocks, compiler=compiler, bundles=bundles, limits=limits, on_log=on_log
         )
+
+    @property
+    def compiling(self) -> Compiling | None:
+        """What is being compiled, if anything is: for who tells a person how far it is."""
+        return self._runtime.compiling
 
     async def load(
         self,

@@ -5,7 +5,7 @@ is a terminal. What the functions log meanwhile appears above the line, since ri
 standard error; for the payload, which may go to the same terminal, the line makes room.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, final
 
@@ -28,10 +28,12 @@ class Activity:
 
     Attributes:
         text: What to show; change it at will.
+        detail: Gives what to show behind it, which is asked for again and again.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.detail: Callable[[], str] = str
         self._line: Status | None = None
 
     def make_room(self) -> None:
@@ -46,11 +48,14 @@ class Activity:
         from rich.console import Console  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        with Console(stderr=True).status(Text(escaped(self.text))) as self._line:
+        with Console(stderr=True).status(Text(self._shown())) as self._line:
             while True:
                 await trio.sleep(_REFRESH_SECONDS)
-                self._line.update(Text(escaped(self.text)))
+                self._line.update(Text(self._shown()))
                 self._line.start()
+
+    def _shown(self) -> str:
+        return escaped(self.text + self.detail())
 
 
 @asynccontextmanager

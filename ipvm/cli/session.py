@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 import click
@@ -13,6 +14,7 @@ import trio
 from ipvm.cli.activity import Activity, activity
 from ipvm.cli.options import Settings, current_settings
 from ipvm.cli.output import Output
+from ipvm.cli.terminal import plural
 from ipvm.exchange import StoreSource
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
@@ -77,9 +79,18 @@ def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> No
     async def work() -> int | None:
         async with _activity(doing, output) as going_on:
             async with _node(settings, output) as node:
+                going_on.detail = partial(_compiling, node)
                 return await action(Session(node, output, going_on))
 
     _run(work)
+
+
+def _compiling(node: Node) -> str:
+    """Tell how far compiling is, behind what is going on."""
+    found = node.compiling
+    if found is None:
+        return ""
+    return f": {found.ready:,} of {plural(found.modules, 'module')} compiled"
 
 
 def run_on_store(

@@ -1,14 +1,19 @@
 """`ipvm store`: look after the store."""
 
+import os
+
 import click
+import trio
 
 from ipvm.cli.activity import Activity
-from ipvm.cli.options import Group
+from ipvm.cli.options import Group, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.session import run_on_store
 from ipvm.cli.terminal import plural, unicode_path
+from ipvm.engine import ArtifactCache, artifacts_path
 from ipvm.errors import InvalidData
 from ipvm.ipld import Value
+from ipvm.limits import Limits
 from ipvm.store import Check, Fault
 from ipvm.store.lmdb import Lmdb
 
@@ -22,7 +27,7 @@ def store() -> None:
 
 @store.command("stat")
 def stat() -> None:
-    """Tell where the store is and how much it holds.
+    """Tell where the store and the cache of machine code are, and how much they hold.
 
     See where your blocks are:
       $ ipvm store stat
@@ -39,11 +44,36 @@ async def _stat(opened: Lmdb, output: Output, _activity: Activity) -> None:
         "disk_bytes": found.disk_bytes,
         "map_bytes": found.map_bytes,
     }
+    cache = await _cache()
     if output.as_json:
-        output.record("store-stat", record)
+        output.record("store-stat", {**record, "cache": cache})
         return
+    _write_table(output, record)
+    output.text("")
+    _write_table(output, {"cache": "not used"} if cache is None else cache)
+
+
+async def _cache() -> dict[str, Value] | None:
+    """Describe the cache, unless it is to be left alone."""
+    settings = current_settings()
+    if settings.no_cache:
+        return None
+    bytes_max = Limits(**settings.limits).artifact_cache_bytes_max
+    artifacts = ArtifactCache(artifacts_path(os.environ), bytes_max=bytes_max)
+    found = await trio.to_thread.run_sync(artifacts.statistics)
+    return {
+        "path": unicode_path(found.path),
+        "artifacts": found.artifacts,
+        "bytes": found.bytes,
+        "bytes_max": found.bytes_max,
+        "problem": found.problem,
+    }
+
+
+def _write_table(output: Output, record: dict[str, Value]) -> None:
     for name, value in record.items():
-        output.text(f"{name:11} {value!s}")
+        if value is not None:
+            output.text(f"{name:11} {value!s}")
 
 
 @store.command("check")

@@ -156,9 +156,12 @@ class ArtifactCache:
     def statistics(self) -> ArtifactStatistics:
         """Tell what there is. It looks at the folder."""
         files: list[_File] = []
-        if self._folder.is_dir():
-            self._key()
-            files = list(self._files())
+        try:
+            if self._folder.exists():
+                self._key()
+                files = list(self._files())
+        except OSError as error:
+            self._tell(str(error))
         return ArtifactStatistics(
             path=self._folder,
             artifacts=len(files),

@@ -55,16 +55,11 @@ class Bundles:
         contents = self._artifacts.read(key)
         if contents is None:
             return None
-        record_bytes, count = _HEAD.unpack_from(contents)
-        sizes = struct.unpack_from(f"<{count}I", contents, _HEAD.size)
-        begin = _HEAD.size + 4 * count
-        end = begin + record_bytes
         try:
-            modules = load_artifacts(engine_for(profile), contents, sizes, offset=end)
-        except InvalidArtifact:
+            return _unpacked(contents, profile)
+        except (InvalidArtifact, struct.error):
             self._artifacts.remove(key)
             return None
-        return Bundle(contents[begin:end], modules)
 
     def store(
         self, name: bytes, profile: Profile, *, record: bytes, modules: Sequence[CompiledModule]
@@ -79,3 +74,12 @@ class Bundles:
         sizes = struct.pack(f"<{len(artifacts)}I", *map(len, artifacts))
         head = _HEAD.pack(len(record), len(artifacts)) + sizes
         self._artifacts.write(bundle_key(name, profile), [head, record, *artifacts])
+
+
+def _unpacked(contents: bytes, profile: Profile) -> Bundle:
+    record_bytes, count = _HEAD.unpack_from(contents)
+    sizes = struct.unpack_from(f"<{count}I", contents, _HEAD.size)
+    begin = _HEAD.size + 4 * count
+    end = begin + record_bytes
+    modules = load_artifacts(engine_for(profile), contents, sizes, offset=end)
+    return Bundle(contents[begin:end], modules)

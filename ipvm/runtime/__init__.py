@@ -3,12 +3,14 @@
 from ipvm.runtime.function import Function, Program
 from ipvm.runtime.gather import gather, resolved
 from ipvm.runtime.identity import kernel_cid
+from ipvm.runtime.programs import Compiling
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink
 from ipvm.runtime.runtime import CallOptions, Measured, Runtime
 
 __all__ = [
     "CallOptions",
+    "Compiling",
     "Function",
     "LogSink",
     "Measured",

@@ -164,9 +164,10 @@ class Live:
     async def _run(self, function: LiveFunction, operands: Sequence[Operand]) -> list[int | float]:
         """Run the guest. Whatever else than an abort ends it here ends the session."""
         resident = function.resident or function.settle(self._linked)
+        numbers = self._numbers(function, operands)
         done = False
         try:
-            done = resident.start(self._numbers(function, operands))
+            done = resident.start(numbers)
             if not done:
                 await self._see_through(resident)
                 done = True

@@ -7,7 +7,7 @@ of small modules are kept as a whole for other processes too (`bundled`).
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import final
+from typing import NamedTuple, final
 from weakref import WeakValueDictionary
 
 import trio
@@ -25,7 +25,19 @@ from ipvm.runtime.gather import BlockGetter, gather, resolved
 from ipvm.runtime.modules import Modules
 from ipvm.wasm import HOW_TO_RAISE, ModuleInfo, prepare
 
-__all__ = ["Programs"]
+__all__ = ["Compiling", "Programs"]
+
+
+class Compiling(NamedTuple):
+    """How far the modules are of programs that are being compiled.
+
+    Attributes:
+        ready: Modules that are compiled, or were found so.
+        modules: All modules of these programs.
+    """
+
+    ready: int
+    modules: int
 
 
 @final
@@ -62,6 +74,7 @@ class Programs:
         self._programs: OrderedDict[tuple[Cid, Profile], LoadedProgram] = OrderedDict()
         self._program_bytes = 0
         self._modules = Modules(bytes_max=limits.loaded_bytes_max)
+        self._compilations: list[_Compilation] = []
         self._loads: WeakValueDictionary[tuple[Cid, Profile], _Load] = WeakValueDictionary()
 
     def loaded(self, root: Cid, profile: Profile) -> LoadedProgram | None:
@@ -70,6 +83,14 @@ class Programs:
         if program is not None:
             self._programs.move_to_end((root, profile))
         return program
+
+    @property
+    def compiling(self) -> Compiling | None:
+        """What is being compiled, if anything is."""
+        if not self._compilations:
+            return None
+        ready = sum(len(each.modules) for each in self._compilations)
+        return Compiling(ready, sum(len(each.infos) for each in self._compilations))
 
     async def get(
         self, root: Cid, profile: Profile, *, blocks: BlockGetter | None = None
@@ -127,13 +148,17 @@ class Programs:
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:
         compilation = _Compilation(self._compiler, linked, profile, limits=self._limits)
-        async with trio.open_nursery() as nursery:
-            for code in compilation.infos:
-                known = self._modules.get(code, profile)
-                if known is not None:
-                    compilation.modules[code] = known
-                else:
-                    nursery.start_soon(compilation.compile, code, nursery.cancel_scope)
+        self._compilations.append(compilation)
+        try:
+            async with trio.open_nursery() as nursery:
+                for code in compilation.infos:
+                    known = self._modules.get(code, profile)
+                    if known is not None:
+                        compilation.modules[code] = known
+                    else:
+                        nursery.start_soon(compilation.compile, code, nursery.cancel_scope)
+        finally:
+            self._compilations.remove(compilation)
         compilation.check()
         for code, module in compilation.modules.items():
             self._modules.use(code, profile, module)

@@ -36,7 +36,7 @@ from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
 from ipvm.runtime.identity import kernel_cid, machine
-from ipvm.runtime.programs import Programs
+from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
 from ipvm.runtime.task import Task
@@ -112,6 +112,11 @@ class Runtime:
         self.on_log = on_log
         self._programs = Programs(blocks, compiler=compiler, bundles=bundles, limits=limits)
         self._turned = 0.0
+
+    @property
+    def compiling(self) -> Compiling | None:
+        """What is being compiled, if anything is."""
+        return self._programs.compiling
 
     async def load(self, root: Cid, profile: Profile) -> LoadedProgram:
         """Fetch, link and compile a program, or find it at hand. A checkpoint.

@@ -178,7 +178,8 @@ async def test_who_waits_for_more_than_a_moment_sees_what_is_going_on(
     assert "Working" not in capsys.readouterr().err
     async with activity("Working", shown=True) as going_on:
         await trio.sleep(1.5)
-        going_on.text = "Nearly done"
+        going_on.text = "Nearly"
+        going_on.detail = lambda: " done"
         await trio.sleep(0.5)
         going_on.make_room()
         shown = capsys.readouterr().err
@@ -189,3 +190,33 @@ async def test_who_waits_for_more_than_a_moment_sees_what_is_going_on(
     async with activity("Working", shown=False):
         await trio.sleep(10)
     assert capsys.readouterr().err == ""
+
+
+SLOW = '(module {} (func (export "f")))'.format(
+    "".join(
+        "(func (param i32) "
+        + "".join(
+            f"(local.set 0 (i32.rotl (i32.mul (local.get 0) (i32.const {n})) (local.get 0)))"
+            for n in range(150)
+        )
+        + ")"
+        for _ in range(4000)
+    )
+)
+
+
+@pytest.mark.slow
+def test_who_waits_for_a_compiler_sees_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "slow.wat").write_text(SLOW)
+    ours, theirs = pty.openpty()
+    surroundings = {**os.environ, "TERM": "xterm", "IPVM_CACHE": str(tmp_path), "COLUMNS": "120"}
+    command = [*IPVM, "call", str(tmp_path / "slow.wat"), "f"]
+    with subprocess.Popen(command, stderr=theirs, env=surroundings) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while part := os.read(ours, 4096):
+                shown += part
+        assert process.wait() == 0
+    os.close(ours)
+    assert b"Loading: 0 of 1 module compiled" in shown

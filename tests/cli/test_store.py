@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import lmdb
 import pytest
 
+from ipvm.engine import text_to_module
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Ipvm
 
@@ -31,6 +33,56 @@ def test_it_tells_where_the_store_is_and_what_it_holds(
     assert is_documented(record)
     assert record["path"] == str(store)
     assert ipvm("store", "--store", store / "other", "stat", "--json").record["blocks"] == 0
+
+
+def test_it_tells_where_the_cache_is_and_what_it_holds(
+    ipvm: "Ipvm",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_documented: Callable[[object], bool],
+) -> None:
+    monkeypatch.setenv("IPVM_CACHE", str(tmp_path / "cache"))
+    record = ipvm("store", "stat", "--json").record
+    assert is_documented(record)
+    folder = tmp_path / "cache" / "artifacts"
+    assert record["cache"] == {
+        "path": str(folder),
+        "artifacts": 0,
+        "bytes": 0,
+        "bytes_max": 2**31,
+        "problem": None,
+    }
+    assert not folder.exists()
+    cid = ipvm("block", "put", given=text_to_module('(module (func (export "f")))')).line
+    ipvm("call", cid, "f")
+    files = list(folder.glob("*.cwasm"))
+    held = sum(file.stat().st_size for file in files)
+    room = "artifact_cache_bytes_max=100000"
+    found = ipvm("store", "stat", "--json", "--limit", room).record["cache"]
+    assert (found["artifacts"], found["bytes"], found["bytes_max"]) == (len(files), held, 100_000)
+    assert len(files) >= 1
+    text = ipvm("store", "stat").text
+    assert f"\n\npath        {folder}\nartifacts   {len(files)}\nbytes       {held}\n" in text
+    assert "problem" not in text
+
+
+def test_it_leaves_the_cache_alone_when_it_should(
+    ipvm: "Ipvm", is_documented: Callable[[object], bool]
+) -> None:
+    record = ipvm("store", "stat", "--json", "--no-cache").record
+    assert record["cache"] is None
+    assert is_documented(record)
+    assert ipvm("store", "stat", "--no-cache").text.endswith("\n\ncache       not used\n")
+
+
+def test_it_tells_why_nothing_can_be_kept(
+    ipvm: "Ipvm", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "artifacts").touch()
+    monkeypatch.setenv("IPVM_CACHE", str(tmp_path))
+    ended = ipvm("store", "stat")
+    assert ended.code == 0
+    assert f"\nproblem     [Errno 17] File exists: '{tmp_path}/artifacts'\n" in ended.text
 
 
 def test_a_sound_store_passes(ipvm: "Ipvm", is_documented: Callable[[object], bool]) -> None:

@@ -18,6 +18,7 @@ PUBLIC = [
 
 SHAPES = {
     ipvm.Node: {
+        "compiling": "",
         "get": "(cid)",
         "get_value": "(cid)",
         "load": "(target, *, fuel=100000000000, memory=1073741824, profile='deterministic')",

@@ -281,3 +281,33 @@ async def test_functions_that_call_what_is_nowhere_learn_it_together(
             source.gate.set()
     assert len(found) == 100
     assert len({*found}) == len(source.asked) == 1
+
+
+async def test_it_can_be_seen_how_far_compiling_is() -> None:
+    library = Library()
+    slow = f"(module {'(func)' * 30_000} {ONE[len('(module') :]}"
+    root = library.manifest(
+        '(module (import "leaf" "one" (func $one (result i32))) (export "one" (func $one)))',
+        {"leaf": library.code(slow)},
+    )
+    async with ipvm.open(store=await library.store(), cache=False) as node:
+        seen = {node.compiling}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.load, root)
+            while len(seen) < 3:
+                seen.add(node.compiling)
+                await trio.lowlevel.checkpoint()
+        assert seen == {None, (0, 2), (1, 2)}
+        assert node.compiling is None
+
+
+async def test_compiling_that_is_cancelled_is_over() -> None:
+    library = Library()
+    root = library.code(f"(module {'(func)' * 30_000})")
+    async with ipvm.open(store=await library.store(), cache=False) as node:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.load, root)
+            while node.compiling is None:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        assert node.compiling is None

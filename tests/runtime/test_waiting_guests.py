@@ -1,0 +1,119 @@
+"""Thousands of guests wait for one event, without threads, and leave nothing when it has come.
+
+Each of them holds mappings of memory, of which Linux gives a process 65530 unless told otherwise. So
+this runs in a process of its own.
+"""
+
+import gc
+import json
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+import ipvm
+from ipvm.ipld import BlockNotFound, Cid
+from ipvm.testing import Library
+
+GUESTS = 5_000
+NOT_FOUND = 6
+SCATTERED_BYTES = 48 * 1024 * 1024
+"""What the allocator of C may keep of a wave in pieces. The guests themselves take twice as much."""
+
+TEXT: Final = """(module
+  (import "ipld" "block_open" (func $open (param i32 i32) (result i32)))
+  (memory (export "memory") 1) (data (i32.const 64) "\\01\\55\\12\\20")
+  (func (export "wait") (param $n i32) (result i32)
+    (i32.store (i32.const 68) (local.get $n))
+    (i32.add (i32.mul (i32.load (i32.const 68)) (i32.const 100))
+      (call $open (i32.const 0) (i32.const 64)))))"""
+
+
+class Source:
+    """A source that has nothing, and says so when its gate is opened."""
+
+    def __init__(self) -> None:
+        self.gate = trio.Event()
+        self.waiting = 0
+
+    async def fetch(self, cid: Cid) -> NoReturn:
+        self.waiting += 1
+        try:
+            await self.gate.wait()
+        finally:
+            self.waiting -= 1
+        raise BlockNotFound(cid)
+
+
+def held() -> dict[str, int]:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "memory": pages * resource.getpagesize(),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "mappings": Path("/proc/self/maps").read_text().count("\n"),
+        "threads": threading.active_count(),
+    }
+
+
+async def wait_together(programs: list[ipvm.Program], source: Source, *, release: bool) -> int:
+    """Let all guests wait, then release or cancel them; give the most threads that there were."""
+    source.gate = trio.Event()
+    results: dict[int, object] = {}
+
+    async def call(number: int) -> None:
+        results[number] = await programs[number % len(programs)].wait(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(GUESTS):
+            nursery.start_soon(call, number)
+        await wait_all_tasks_blocked(0.01)
+        assert source.waiting == GUESTS
+        assert results == {}
+        threads = threading.active_count()
+        if release:
+            source.gate.set()
+        else:
+            nursery.cancel_scope.cancel()
+    assert source.waiting == 0
+    expected = {number: 100 * number + NOT_FOUND for number in range(GUESTS)}
+    assert results == (expected if release else {})
+    return threads
+
+
+async def main() -> None:
+    library = Library()
+    root = library.code(TEXT)
+    source = Source()
+    async with ipvm.open(store=await library.store(), sources=[source]) as node:
+        programs = [await node.load(root), await node.load(root, profile="fast")]
+        seen = []
+        for release in (True, False, True):
+            threads = await wait_together(programs, source, release=release)
+            seen.append({**held(), "threads_meanwhile": threads})
+        print(json.dumps(seen))  # noqa: T201 - for the test
+
+
+@pytest.mark.slow
+def test_thousands_of_guests_wait_at_once_and_leave_nothing_behind() -> None:
+    """The first wave fills what is kept for reuse; those after it, whatever their end, add nothing."""
+    command = [sys.executable, __file__]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    early, *later = json.loads(done.stdout)
+    for wave in (early, *later):
+        assert wave["threads_meanwhile"] <= 8
+    for wave in later:
+        assert wave["files"] <= early["files"] + 3
+        assert wave["mappings"] <= early["mappings"] + 200
+        assert wave["memory"] <= early["memory"] + SCATTERED_BYTES
+
+
+if __name__ == "__main__":
+    trio.run(main)
