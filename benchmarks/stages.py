@@ -23,7 +23,7 @@ from ipvm.engine import Assembly, Attempt, Store
 from ipvm.host import Kernel
 from ipvm.runtime import brief, runtime
 from ipvm.runtime.direct import DirectArguments
-from ipvm.runtime.runtime import Runtime
+from ipvm.runtime.turns import Turns
 
 __all__ = ["ROWS", "STAGES_OF"]
 
@@ -33,7 +33,7 @@ _Home: TypeAlias = ModuleType | type
 
 _REST: Final = "rest"
 _STAGES: Final[Sequence[tuple[str, _Home, str]]] = (
-    ("turn", Runtime, "_take_turn"),
+    ("turn", Turns, "take"),
     ("arguments", DirectArguments, "operands"),
     ("store", brief, "Store"),
     ("kernel", brief, "Kernel"),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, final
 from ipvm.ipld import Value
 from ipvm.model.wording import listed
 from ipvm.runtime.entry import Entry, LoadedProgram
+from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.presentation import as_html, headline, help_text
 from ipvm.runtime.receipt import Receipt
-from ipvm.runtime.runtime import CallOptions, Measured, Runtime
+from ipvm.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
     from ipvm.runtime.batch import Batch

@@ -8,12 +8,10 @@ A call that does not come to its end leaves the instance in the middle of someth
 of what. It ends the session. An abort does not: the guest chose to stop there, and says so.
 
 Calls are short, so what can be worked out before is, and `Live.call` does only what must be done each
-time. Letting the loop of trio turn takes longer than such a call, so that is done once a millisecond
-and whenever the call has to wait anyway; whether the caller was cancelled is looked at each time.
+time.
 """
 
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
@@ -31,14 +29,13 @@ from ipvm.runtime.backtrace import failure_of
 from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.live_function import LiveFunction, task_of
+from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.run import Run
-from ipvm.runtime.runtime import CallOptions, Measured, Runtime
+from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.task import Task, fuel_used, place
+from ipvm.runtime.turns import Turns
 
 __all__ = ["Live", "SessionClosed"]
-
-LOOP_SECONDS: Final = 0.001
-"""Time that calls which need not wait may go on before other tasks have their turn."""
 
 _AGAIN: Final = "open another session to go on"
 
@@ -66,7 +63,7 @@ class Live:
         self._line = trio.lowlevel.ParkingLot()
         self._caller: trio.lowlevel.Task | None = None
         self._scope: trio.CancelScope | None = None
-        self._looped = 0.0
+        self._turns = Turns()
         self._speaker = 0
 
     @classmethod
@@ -117,7 +114,7 @@ class Live:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         operands = function.entry.arguments.operands(values)
-        if self._busy or time.perf_counter() - self._looped > LOOP_SECONDS:
+        if self._busy or self._turns.is_due:
             await self._turn()
         self._busy = True
         try:
@@ -190,7 +187,7 @@ class Live:
                 return
         finally:
             self._caller = self._scope = None
-            self._looped = time.perf_counter()
+            self._turns.begin()
         raise SessionClosed(f"the session was closed while the call ran: {_AGAIN}")
 
     def _numbers(self, function: LiveFunction, operands: Sequence[Operand]) -> Iterable[float]:
@@ -229,7 +226,7 @@ class Live:
         await trio.lowlevel.checkpoint()
         if self._busy:
             await self._line.park()  # who leaves hands over, and it stays busy
-        self._looped = time.perf_counter()
+        self._turns.begin()
 
     def _next(self) -> None:
         if self._line:

@@ -6,7 +6,7 @@ from ipvm.engine import ResidentFunction
 from ipvm.linker import LinkedStore
 from ipvm.model import BLOCK_TYPES, wasm_type
 from ipvm.runtime.entry import Entry
-from ipvm.runtime.runtime import CallOptions
+from ipvm.runtime.options import CallOptions
 from ipvm.runtime.task import Task
 
 __all__ = ["LiveFunction", "task_of"]

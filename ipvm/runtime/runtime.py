@@ -4,15 +4,14 @@ The runtime takes CIDs, never names: what can change ends above it, so that a ru
 content. A call is validated against the signature of the export before anything is instantiated.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
 import trio
 
-from ipvm.engine import PROFILES, WASMTIME_MAJOR, Bundles, Compiler, PoolKind
-from ipvm.errors import GuestError, InvalidArguments, LimitExceeded
+from ipvm.engine import WASMTIME_MAJOR, Bundles, Compiler, PoolKind
+from ipvm.errors import GuestError, LimitExceeded
 from ipvm.exchange import BlockService
 from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
 from ipvm.limits import (
@@ -36,54 +35,19 @@ from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
 from ipvm.runtime.identity import kernel_cid, machine
+from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
 from ipvm.runtime.task import Task
+from ipvm.runtime.turns import Turns
 
-__all__ = ["CallOptions", "Measured", "Runtime"]
+__all__ = ["Runtime"]
 
 WARM_CALLS: Final = 8
 """Calls of a function after which its program is loaded into a pool."""
-TURN_SECONDS: Final = 0.001
-"""Time that calls which need not wait may go on before other tasks have their turn."""
-
 _TOLD: Final = frozenset({"abort", "trap"})
 """Failures whose detail goes into a receipt. That of the others is the wording of this runtime."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOptions:
-    """The bounds of a call, which are part of its invocation.
-
-    Attributes:
-        fuel: Fuel that the call may use, and the calls it makes; about 10^9 are a second.
-        memory: Bytes that its linear memories may take together, and again its open blocks.
-        profile: `deterministic`, or `fast`, which counts no fuel.
-
-    Raises:
-        InvalidArguments: A bound is not positive, or there is no such profile.
-    """
-
-    fuel: int = FUEL_DEFAULT
-    memory: int = MEMORY_DEFAULT
-    profile: Profile = "deterministic"
-
-    def __post_init__(self) -> None:
-        if self.profile not in PROFILES:
-            raise InvalidArguments(f'no profile "{self.profile}"; there are {", ".join(PROFILES)}')
-        if not 0 < self.fuel < 2**63:
-            raise InvalidArguments(f"fuel is a number from 1 to 2^63 - 1, not {self.fuel}")
-        if not 0 < self.memory < 2**63:
-            raise InvalidArguments(f"memory is a number of bytes from 1, not {self.memory}")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a call gave, and the fuel that it used; None where the profile counts none."""
-
-    value: Value
-    fuel: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +75,7 @@ class Runtime:
         self.limits = limits
         self.on_log = on_log
         self._programs = Programs(blocks, compiler=compiler, bundles=bundles, limits=limits)
-        self._turned = 0.0
+        self._turns = Turns()
 
     @property
     def compiling(self) -> Compiling | None:
@@ -155,33 +119,31 @@ class Runtime:
     async def _answer(
         self, entry: Entry, values: Sequence[object], options: CallOptions
     ) -> tuple[Value, int | None]:
-        await self._take_turn()
+        await self._turns.take()
         operands = entry.arguments.operands(values)
+        answer = self._answer_at_once(entry, operands, options) if entry.brief else None
+        if answer is None:
+            answer = await self._answer_on_fiber(entry, operands, options)
         if entry.calls < WARM_CALLS:
             await self._count(entry)
-        if entry.brief:
-            fuel, memory = options.fuel, options.memory
-            done = run_at_once(entry, operands, fuel=fuel, memory=memory, on_log=self.on_log)
-            if done is not None:
-                return direct_value(entry.signature, done[0]), done[1]
+        return answer
+
+    def _answer_at_once(
+        self, entry: Entry, operands: Sequence[Operand], options: CallOptions
+    ) -> tuple[Value, int] | None:
+        fuel, memory = options.fuel, options.memory
+        done = run_at_once(entry, operands, fuel=fuel, memory=memory, on_log=self.on_log)
+        return None if done is None else (direct_value(entry.signature, done[0]), done[1])
+
+    async def _answer_on_fiber(
+        self, entry: Entry, operands: Sequence[Operand], options: CallOptions
+    ) -> tuple[Value, int | None]:
         run = self.run()
         execution = await self.executor(run).execute(_task(entry, operands, options))
         value = direct_value(entry.signature, execution.results)
         if run.has_kept:
             await run.store()
         return value, execution.fuel_used
-
-    async def _take_turn(self) -> None:
-        """Look for cancellation, and let the loop turn if it has not for a while.
-
-        Letting it turn takes as long as many a call.
-        """
-        now = time.perf_counter()
-        if now - self._turned < TURN_SECONDS:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        else:
-            self._turned = now
-            await trio.lowlevel.checkpoint()
 
     async def _count(self, entry: Entry) -> None:
         """Count a call. A program that is called again and again is loaded into a pool."""

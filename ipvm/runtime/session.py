@@ -9,8 +9,9 @@ from ipvm.model.wording import listed
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.live import Live, SessionClosed
 from ipvm.runtime.live_function import LiveFunction
+from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.presentation import as_html, headline, help_text
-from ipvm.runtime.runtime import CallOptions, Measured, Runtime
+from ipvm.runtime.runtime import Runtime
 
 __all__ = ["Session", "SessionClosed", "SessionFunction", "session"]
 

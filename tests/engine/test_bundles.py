@@ -7,13 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ipvm.engine import (
+    Assembly,
+    Attempt,
+    Part,
     ArtifactCache,
     Bundle,
     Bundles,
     CallShape,
     CompiledModule,
     Store,
-    attempt,
     compile_now,
     engine_for,
     text_to_module,
@@ -61,12 +63,15 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "artifacts")
 
 
-async def answer(module: CompiledModule) -> int:
+def answer(module: CompiledModule) -> int:
     store = Store(engine_for("deterministic"))
     try:
         store.fuel = 1000
-        function = store.instantiate(module, 0, 0).export(b"f")
-        return int((await attempt(store, function, CallShape((), ("i32",)), ()))[0])
+        assembly = Assembly(store.engine, [Part(module)])
+        assembly.build(store)
+        function = Attempt(CallShape((), ("i32",)))
+        assembly.export_into(store, 0, b"f", function.extern)
+        return int(function.call(store, ())[0])
     finally:
         store.close()
 
@@ -76,7 +81,7 @@ async def test_what_was_kept_together_is_loaded_and_runs(folder: Folder) -> None
     found = folder.load()
     assert found is not None
     assert found.record == RECORD
-    assert [await answer(module) for module in found.modules] == [0, 1, 2, 3, 4]
+    assert [answer(module) for module in found.modules] == [0, 1, 2, 3, 4]
     assert [module.size for module in found.modules] == [module.size for module in MODULES]
     assert found.modules[1].serialize() == MODULES[1].serialize()
 
@@ -124,7 +129,7 @@ async def test_what_is_loaded_stays_whatever_becomes_of_the_file(folder: Folder)
     found = folder.load()
     assert found is not None
     os.truncate(folder.file, 0)
-    assert await answer(found.modules[3]) == 3
+    assert answer(found.modules[3]) == 3
 
 
 def test_the_bundle_of_another_name_or_folder_is_not_taken(folder: Folder, tmp_path: Path) -> None:

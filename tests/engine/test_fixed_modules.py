@@ -9,8 +9,8 @@ import pytest
 PROGRAM = """
 import sys
 from pathlib import Path
-from ipvm.engine import ArtifactCache, fixed, keep_fixed_modules, selftest, text_to_module
-from ipvm.host import companions_for
+from ipvm.engine import ArtifactCache, engine_for, fixed, keep_fixed_modules, selftest, text_to_module
+from ipvm.host import companion_for
 
 compiled = []
 compile_now = fixed.compile_now
@@ -28,11 +28,12 @@ for folder in sys.argv[2:]:
 if sys.argv[1] != "companions":
     selftest.require()
 for profile in ("deterministic", "fast"):
-    companions_for(profile)
+    for name in ("kernel", "brief-kernel", "stub", "binding"):
+        companion_for(engine_for(profile), name)
 print(len(compiled))
 """
-ALL = 7
-"""The guest of the self-test, and three companions for each of two profiles."""
+ALL = 9
+"""The guest of the self-test, and four companions for each of two profiles."""
 
 
 def compiled(*words: str | Path) -> int:

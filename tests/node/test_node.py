@@ -13,7 +13,7 @@ import ipvm
 from ipvm.errors import InvalidData, IpvmError, NotFound
 from ipvm.ipld import DAG_CBOR, DAG_JSON, RAW, Block, Cid, Value
 from ipvm.limits import BLOCK_BYTES_MAX
-from ipvm.runtime import runtime
+from ipvm.runtime import turns
 from ipvm.store import Memory
 from ipvm.testing import Library
 
@@ -188,7 +188,7 @@ async def test_every_async_function_is_a_checkpoint_on_every_path(
     node: ipvm.Node, function: Cid, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call is one only if there was none for a millisecond: here it always is."""
-    monkeypatch.setattr(runtime, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "TURN_SECONDS", -1.0)
     program = await node.load(function)
     await node.put(b"some bytes")
     for _ in range(2):

@@ -14,7 +14,7 @@ from trio.testing import assert_checkpoints
 
 import ipvm
 from ipvm.model import Profile
-from ipvm.runtime import runtime
+from ipvm.runtime import turns
 from ipvm.testing import Library
 
 Load = Callable[..., Awaitable[ipvm.Program]]
@@ -83,7 +83,7 @@ async def test_a_hundred_guests_that_compute_take_no_more_threads_than_a_few(loa
 async def test_a_call_is_a_checkpoint_when_it_is_time_for_one(
     profile: Profile, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "TURN_SECONDS", -1.0)
     library = Library()
     program = await load(library, library.code(TEXT), profile=profile)
     for _ in range(10):
@@ -116,5 +116,5 @@ async def test_a_task_that_makes_one_brief_call_after_the_other_lets_others_work
     async with trio.open_nursery() as nursery:
         for number in range(3):
             nursery.start_soon(call, number)
-    turns = [number for number, _ in itertools.groupby(callers)]
-    assert min(turns.count(number) for number in range(3)) >= 5
+    heard = [number for number, _ in itertools.groupby(callers)]
+    assert min(heard.count(number) for number in range(3)) >= 5

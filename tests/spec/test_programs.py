@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 import ipvm
 from ipvm.engine import text_to_module
-from ipvm.host import companion_bytes, companion_text
+from ipvm.host import CompanionName, companion_bytes, companion_text
 from ipvm.ipld import CODECS, DAG_JSON, Block, Cid, Value, decode, encode
 from ipvm.model import Manifest
 from ipvm.node import Node
@@ -19,6 +19,13 @@ from ipvm.store import Memory
 VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 Json = dict[str, Any]
 Hold = Callable[[Json], None]
+
+
+COMPANIONS: Final[dict[str, CompanionName]] = {
+    "kernel": "kernel",
+    "stub": "stub",
+    "binding": "binding",
+}
 
 
 def paths(folder: str) -> list[Any]:
@@ -159,5 +166,6 @@ def brief(call: Json) -> Json:
 
 @pytest.mark.parametrize("path", paths("kernel"))
 def test_the_kernel_is_the_one_of_the_spec(path: Path, hold: Hold) -> None:
-    text, data = companion_text(path.stem), companion_bytes(path.stem)
+    name = COMPANIONS[path.stem]
+    text, data = companion_text(name), companion_bytes(name)
     hold({"wat": text.splitlines(), "wasm": data.hex(), "cid": str(Cid.of(data))})
