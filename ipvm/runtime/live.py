@@ -49,15 +49,14 @@ class SessionClosed(Refused):
 class Live:
     """The instances of one program, and who may call them now. Open it with `open`, and close it."""
 
-    def __init__(self, runtime: Runtime, linked: LinkedStore, options: CallOptions) -> None:
+    def __init__(self, runtime: Runtime, linked: LinkedStore, *, fuel: int | None) -> None:
         self._runtime = runtime
         self._linked = linked
         self._store = linked.store
         self._kernel = linked.kernel
         self._mark = (0, 0)
-        self._fuel: int | None = None
+        self._fuel = fuel
         self._hosted = False
-        self._options = options
         self._ended: str | None = None
         self._busy = False
         self._line = trio.lowlevel.ParkingLot()
@@ -74,6 +73,7 @@ class Live:
             GuestError: It failed to initialise.
             IpvmError: What is wrong with this runner.
         """
+        await trio.lowlevel.checkpoint()
         entries = [loaded.entry(name) for name in loaded.functions]
         beginning = Entry(loaded.program, INITIALIZER, Signature(params=(), results=()))
         task = task_of(beginning, options)
@@ -82,9 +82,7 @@ class Live:
             memory=task.memory,
             blocks=any(entry.takes_blocks for entry in entries),
         )
-        live = cls(runtime, linked, options)
-        live._fuel = task.fuel
-        live._hosted = loaded.program.calls_host
+        live = cls(runtime, linked, fuel=task.fuel)
         try:
             run = live._serve(task) if live._kernel is not None else None
             await linked.initialize()
@@ -100,6 +98,7 @@ class Live:
             raise
         if live._kernel is not None:
             live._mark = live._kernel.mark()
+            live._hosted = loaded.program.calls_host
         return live
 
     @trio.lowlevel.enable_ki_protection
@@ -135,7 +134,7 @@ class Live:
 
     async def close(self) -> None:
         """End what runs, let those in line know, and free everything. Doing it twice is harmless."""
-        self._refuse_itself()
+        self._require_another_task()
         self._ended = self._ended or f"the session is closed: {_AGAIN}"
         if self._scope is not None:
             self._scope.cancel()
@@ -222,7 +221,7 @@ class Live:
 
     async def _turn(self) -> None:
         """Let other tasks run, and wait until nobody calls."""
-        self._refuse_itself()
+        self._require_another_task()
         await trio.lowlevel.checkpoint()
         if self._busy:
             await self._line.park()  # who leaves hands over, and it stays busy
@@ -234,7 +233,7 @@ class Live:
         else:
             self._busy = False
 
-    def _refuse_itself(self) -> None:
+    def _require_another_task(self) -> None:
         if self._caller is not None and self._caller is trio.lowlevel.current_task():
             raise Refused("a session cannot be called, or closed, from within a call of its own")
 
@@ -245,7 +244,11 @@ def _ending(name: str, failure: BaseException) -> str:
     if isinstance(failure, trio.Cancelled):
         return f"the session ended when a call of {shown} was cancelled"
     if isinstance(failure, GuestError):
-        how = "ran out of fuel" if failure.kind == "out-of-fuel" else f"trapped ({failure.detail})"
+        how = (
+            "ran out of fuel"
+            if failure.kind == "out-of-fuel"
+            else f"trapped ({printable(failure.detail)})"
+        )
         return f"the session ended when {shown} {how}"
     told = failure if isinstance(failure, IpvmError) else type(failure).__name__
     return f"the session ended when {shown} was stopped ({told})"

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ipvm.engine import (
+    ArtifactCache,
     Assembly,
     Attempt,
-    Part,
-    ArtifactCache,
     Bundle,
     Bundles,
     CallShape,
     CompiledModule,
+    Part,
     Store,
     compile_now,
     engine_for,
