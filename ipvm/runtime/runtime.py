@@ -130,7 +130,7 @@ class Runtime:
 
     def _answer_at_once(
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
-    ) -> tuple[Value, int] | None:
+    ) -> tuple[Value, int | None] | None:
         fuel, memory = options.fuel, options.memory
         done = run_at_once(entry, operands, fuel=fuel, memory=memory, on_log=self.on_log)
         return None if done is None else (direct_value(entry.signature, done[0]), done[1])
