@@ -9,7 +9,8 @@ from ipvm.linker.conditions import (
 )
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
-from ipvm.linker.program import INITIALIZER, START_EXPORT, CompiledProgram, LinkedStore
+from ipvm.linker.program import CompiledProgram, LinkedStore
+from ipvm.linker.recipe import INITIALIZER, START_EXPORT, Recipe, recipe_of
 from ipvm.linker.resolve import plan, survey
 from ipvm.linker.stored import UnreadablePlan, plan_form, read_plan, write_plan
 
@@ -25,6 +26,7 @@ __all__ = [
     "NotCode",
     "PlanNode",
     "Planner",
+    "Recipe",
     "SignatureMismatch",
     "Survey",
     "SurveyNode",
@@ -34,6 +36,7 @@ __all__ = [
     "plan",
     "plan_form",
     "read_plan",
+    "recipe_of",
     "survey",
     "write_plan",
 ]

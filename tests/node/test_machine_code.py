@@ -73,7 +73,7 @@ async def test_the_machine_code_of_a_program_is_bounded(cache: Path) -> None:
     root = library.manifest(text, {"leaf": leaf})
     async with ipvm.open(store=await library.store()) as node:
         program = await node.load(root)
-        size = sum(step.module.size for step in program._loaded.program._steps)
+        size = program._loaded.program.machine_code_bytes
     for bytes_max in (size, size - 1):
         limits = Limits(program_artifact_bytes_max=bytes_max)
         async with ipvm.open(store=await library.store(), limits=limits) as node:

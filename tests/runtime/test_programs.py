@@ -196,10 +196,10 @@ async def test_a_module_is_compiled_once_for_all_programs_that_are_loaded(node: 
     roots = [library.manifest(text.format(name), {"leaf": leaf}) for name in ("a", "b")]
     await node.store.put_many(list(library.blocks.values()))
     programs = [await node.load(root) for root in roots]
-    first, second = (program._loaded.program._steps[0].module for program in programs)
+    first, second = (program._loaded.program.modules[0] for program in programs)
     assert first is second
     fast = await node.load(roots[0], profile="fast")
-    assert fast._loaded.program._steps[0].module is not first
+    assert fast._loaded.program.modules[0] is not first
 
 
 def large() -> str:
