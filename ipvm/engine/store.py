@@ -107,14 +107,11 @@ class Postponed(Exception):
     """Guest code cannot go on where it was tried at once: it has to wait, or to compute for long."""
 
 
-class PendingCall:
+class PendingCall(NamedTuple):
     """A call of `wait` that its guest is suspended on."""
 
-    __slots__ = ("operation", "result_address")
-
-    def __init__(self, operation: int, result_address: int) -> None:
-        self.operation = operation
-        self.result_address = result_address
+    operation: int
+    result_address: int
 
 
 class Store:
@@ -254,9 +251,8 @@ class Store:
         payload = memory + capi.EXTERN_PAYLOAD
         if capi.memory_data_size(self.context, payload) != size:
             raise ValueError(f"the memory does not have {size} bytes")
-        return memoryview(_array(size).from_address(capi.memory_data(self.context, payload))).cast(
-            "B"
-        )
+        data = _array(size).from_address(capi.memory_data(self.context, payload))
+        return memoryview(data).cast("B")
 
     def constant_i32(self, value: int, address: int) -> None:
         """Make an immutable global and write it as an extern to the 32 bytes at an address."""
