@@ -141,8 +141,7 @@ class Store:
         self._address = capi.store_new(engine.address, None, None)
         self.context = capi.store_context(self._address)
         self._reserve = 0
-        self._slice_end = 0
-        self._slices = 0
+        self._slice_end = self._slices = 0
         self._words = (ctypes.c_uint64 * 2)()
         self._words_address = ctypes.addressof(self._words)
         if not engine.metered:  # else the epoch may end code that instantiation runs
