@@ -21,7 +21,7 @@ from ipvm.engine.module import (
     text_to_module,
     validate,
 )
-from ipvm.engine.pool import POOL_TABLE_ELEMENTS_MAX, PoolKind, in_pool, pooled_engine_for
+from ipvm.engine.pool import POOL_TABLE_ELEMENTS_MAX, in_pool, pooled_engine_for
 from ipvm.engine.profile import (
     PROFILES,
     STACK_LIMIT,
@@ -33,7 +33,7 @@ from ipvm.engine.profile import (
 )
 from ipvm.engine.resident import ResidentFunction
 from ipvm.engine.stack import is_stack_ample
-from ipvm.engine.store import Extern, Host, Postponed, Store, StoreBounds
+from ipvm.engine.store import Extern, Host, Postponed, Store, StoreBounds, WouldWait
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
 __all__ = [
@@ -73,12 +73,12 @@ __all__ = [
     "ModuleSource",
     "NotCompiled",
     "Part",
-    "PoolKind",
     "Postponed",
     "ResidentFunction",
     "Store",
     "StoreBounds",
     "Trap",
+    "WouldWait",
     "artifacts_path",
     "call",
     "compile_module",

@@ -9,11 +9,11 @@ waits stays within its store.
 
 import ctypes
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, NoReturn, final
 
 from ipvm.engine import capi
 from ipvm.engine.call import FIRST_SLICES, CallShape, raise_failure
-from ipvm.engine.store import Postponed, Store
+from ipvm.engine.store import Postponed, Store, WouldWait
 from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, OUT_OF_FUEL, Outcome, Trap
 
 __all__ = ["FIRST_SLICES", "KERNEL_NAME", "Attempt"]
@@ -54,6 +54,7 @@ class Attempt:
         """Call the function of a store that has not been entered, and give its results.
 
         Raises:
+            WouldWait: The guest has to wait, and the kernel's table is empty.
             Postponed: The call has to be run on a fiber.
             Trap: The guest trapped.
             BaseException: Whatever the store's host raised.
@@ -68,19 +69,21 @@ class Attempt:
             self._fail(store, error)
         return self._unpack(self._room)
 
-    def _fail(self, store: Store, error: int | None) -> None:
+    def _fail(self, store: Store, error: int | None) -> NoReturn:
         trap = self._outcome.values[0]
         self._outcome.values[0] = 0
         try:
             raise_failure(store, trap=trap, error=error)
         except Trap as ended:
-            if _would_go_on(ended, store):
+            if ended.code == OUT_OF_FUEL and store.rationed:
                 raise Postponed from ended
+            if _is_wait(ended):
+                raise WouldWait from ended
             raise
+        raise AssertionError("a call that failed says how")
 
 
-def _would_go_on(trap: Trap, store: Store) -> bool:
-    if trap.code == OUT_OF_FUEL:
-        return store.rationed
+def _is_wait(trap: Trap) -> bool:
+    """Tell whether a guest called the host through the kernel's table while that was empty."""
     waiting = trap.code == INDIRECT_CALL_TO_NULL and bool(trap.frames)
     return waiting and trap.frames[0].module == KERNEL_NAME

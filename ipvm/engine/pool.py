@@ -10,9 +10,7 @@ result: nothing that a guest can observe depends on where it runs.
 import contextlib
 import mmap
 import threading
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import wasmtime
 from wasmtime import _bindings
@@ -22,64 +20,44 @@ from ipvm.engine.module import CompiledModule, load_artifact
 from ipvm.engine.profile import SETTINGS, Engine, engine_for
 from ipvm.model import Profile
 
-__all__ = ["POOL_TABLE_ELEMENTS_MAX", "PoolKind", "in_pool", "pooled_engine_for"]
-
-PoolKind: TypeAlias = Literal["brief", "waiting"]
-"""For calls that are run at once, one after the other; or for many that wait on fibers."""
+__all__ = ["POOL_TABLE_ELEMENTS_MAX", "in_pool", "pooled_engine_for"]
 
 POOL_TABLE_ELEMENTS_MAX: Final = 20_000
 """Elements of a table of a pooled engine."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Size:
-    """How much there is of what.
-
-    Attributes:
-        memories: Linear memories.
-        instances: Instances, and half as many tables.
-        fibers: Guests that may be suspended.
-        kept_bytes: The first bytes of a memory, which stay and are zeroed after use; what was
-            touched beyond is given back to the system, and costs a page fault each time.
-    """
-
-    memories: int
-    instances: int
-    fibers: int
-    kept_bytes: int
-
-
-_SIZES: Final[dict[PoolKind, _Size]] = {
-    "brief": _Size(memories=160, instances=1024, fibers=0, kept_bytes=128 * 1024),
-    "waiting": _Size(memories=2048, instances=8192, fibers=1000, kept_bytes=8 * 1024),
-}
-_SHARED: Final = {
+_MEMORIES: Final = 160
+_POOL: Final = {
+    "total_memories": _MEMORIES,
+    "total_tables": 512,
+    "total_core_instances": 1024,
+    "total_stacks": 8,
     "max_core_instance_size": 1024 * 1024,
     "max_memories_per_module": 16,
     "max_tables_per_module": 16,
     "max_memory_size": 2**32,
     "table_elements": POOL_TABLE_ELEMENTS_MAX,
+    # The first bytes of a memory stay, and are zeroed after use; what was touched beyond is given back
+    # to the system, and costs a page fault each time.
+    "linear_memory_keep_resident": 128 * 1024,
     "table_keep_resident": 4096,
-    "async_stack_keep_resident": 16 * 1024,
 }
+_SLOT_BYTES: Final = 5 * 2**30
+"""Address space for a memory, rounded up."""
 
 
-def pooled_engine_for(profile: Profile, kind: PoolKind) -> Engine | None:
-    """Give a pooled engine of a profile; None where this process has no room for one.
+def pooled_engine_for(profile: Profile) -> Engine | None:
+    """Give the pooled engine of a profile; None where this process has no room for one.
 
-    Making it takes up to ten milliseconds. It may be called on any thread.
+    Making it takes a few milliseconds. It may be called on any thread.
     """
     with _LOCK:
-        if (profile, kind) not in _ENGINES:
+        if profile not in _ENGINES:
             engine_for(profile)  # sets up what engines need of the process
-            size = _SIZES[kind]
-            _ENGINES[profile, kind] = (
-                Engine(profile, _config(profile, size), fibers=size.fibers) if _fits(size) else None
-            )
-        return _ENGINES[profile, kind]
+            _ENGINES[profile] = Engine(profile, _config(profile)) if _fits() else None
+        return _ENGINES[profile]
 
 
-_ENGINES: Final[dict[tuple[Profile, PoolKind], Engine | None]] = {}
+_ENGINES: Final[dict[Profile, Engine | None]] = {}
 _LOCK: Final = threading.Lock()
 
 
@@ -92,38 +70,23 @@ def in_pool(module: CompiledModule, engine: Engine) -> CompiledModule:
     return load_artifact(engine, bytes(module.serialize()))
 
 
-def _config(profile: Profile, size: _Size) -> wasmtime.Config:
-    numbers = {
-        **_SHARED,
-        "total_memories": size.memories,
-        "total_core_instances": size.instances,
-        "total_tables": size.instances // 2,
-        "total_stacks": size.fibers + 8,
-        "linear_memory_keep_resident": size.kept_bytes,
-    }
+def _config(profile: Profile) -> wasmtime.Config:
     config = configure(SETTINGS[profile])
     pool = _bindings.wasmtime_pooling_allocation_config_new()
-    for name, number in numbers.items():
+    for name, number in _POOL.items():
         getattr(_bindings, f"wasmtime_pooling_allocation_config_{name}_set")(pool, number)
     _bindings.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     _bindings.wasmtime_pooling_allocation_config_delete(pool)
     return config
 
 
-def _fits(size: _Size) -> bool:
-    """Tell whether the process may map as much as a pool does.
+def _fits() -> bool:
+    """Tell whether the process may map as much as the pool does.
 
     wasmtime ends the process when it cannot have what it needs, so it is asked for before.
     """
-    mappings = 3 * size.fibers + 5 * size.memories
     with contextlib.suppress(OSError, ValueError, OverflowError):
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        mmap.mmap(-1, size.memories * _SLOT_BYTES, flags=flags, prot=0).close()
-        most = int(Path("/proc/sys/vm/max_map_count").read_text("ascii"))
-        with Path("/proc/self/maps").open("rb") as maps:
-            return sum(1 for _ in maps) + mappings < most
+        mmap.mmap(-1, _MEMORIES * _SLOT_BYTES, flags=flags, prot=0).close()
+        return True
     return False
-
-
-_SLOT_BYTES: Final = 5 * 2**30
-"""Address space for a memory, rounded up."""

@@ -99,28 +99,12 @@ class Engine:
         metered: Whether it counts fuel.
     """
 
-    def __init__(self, profile: Profile, config: wasmtime.Config, *, fibers: int = 0) -> None:
-        """Make an engine.
-
-        Args:
-            profile: What it runs code for.
-            config: All its settings.
-            fibers: Guests that may be suspended in it at once, if that is bounded.
-        """
+    def __init__(self, profile: Profile, config: wasmtime.Config) -> None:
         self.profile: Profile = profile
         self.metered = profile == "deterministic"
         self.wasmtime = wasmtime.Engine(config)
         self.address = capi.address_of(self.wasmtime.ptr())
         self.ticker = Ticker(self.address)
-        self._fibers = threading.Semaphore(fibers)
-
-    def take_fiber(self) -> bool:
-        """Take one of the fibers, if there is one left."""
-        return self._fibers.acquire(blocking=False)
-
-    def give_fiber(self) -> None:
-        """Give one back."""
-        self._fibers.release()
 
 
 def engine_for(profile: Profile) -> Engine:

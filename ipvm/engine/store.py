@@ -28,6 +28,7 @@ __all__ = [
     "Postponed",
     "Store",
     "StoreBounds",
+    "WouldWait",
     "i32_value",
     "stores_by_context",
 ]
@@ -83,14 +84,15 @@ class Postponed(Exception):
     """Guest code cannot go on where it was tried at once: it has to wait, or to compute for long."""
 
 
-class PendingCall:
+class WouldWait(Postponed):
+    """Guest code that was tried at once has to wait for the host."""
+
+
+class PendingCall(NamedTuple):
     """A call of `wait` that its guest is suspended on."""
 
-    __slots__ = ("operation", "result_address")
-
-    def __init__(self, operation: int, result_address: int) -> None:
-        self.operation = operation
-        self.result_address = result_address
+    operation: int
+    result_address: int
 
 
 class Store:
@@ -124,8 +126,7 @@ class Store:
         self.pending: PendingCall | None = None
         self._outcome = Outcome() if outcome is None else outcome
         self._reserve = 0
-        self._slice_end = 0
-        self._slices = 0
+        self._slice_end = self._slices = 0
         self._address = capi.store_new(engine.address, None, None)
         self.context = capi.store_context(self._address)
         if not engine.metered:  # else the epoch may end code that instantiation runs
@@ -150,7 +151,6 @@ class Store:
 
         Postponed is raised where that cannot be told: guest code that has used up its ration may
         have gone beyond it, for the engine looks at fuel only where functions and loops begin.
-        Setting it raises Postponed where what was kept back by `ration` would have to be touched.
         """
         room = self._outcome
         self._check(capi.get_fuel(self.context, room.address))
@@ -162,9 +162,12 @@ class Store:
 
     @fuel.setter
     def fuel(self, amount: int) -> None:
-        if amount < self._reserve:
-            raise Postponed
-        self._check(capi.set_fuel(self.context, amount - self._reserve))
+        if self._reserve:  # what guest code may use at once does not become more
+            amount_here = min(self.fuel - self._reserve, amount)
+            self._reserve = amount - amount_here
+            self._check(capi.set_fuel(self.context, amount_here))
+            return
+        self._check(capi.set_fuel(self.context, amount))
         if amount < self._slice_end:
             # Setting fuel begins the slice anew, and a guest that makes one host call after the
             # other would never yield. So the first time that its slice is over, it is ended here.
@@ -216,9 +219,8 @@ class Store:
         payload = memory + capi.EXTERN_PAYLOAD
         if capi.memory_data_size(self.context, payload) != size:
             raise ValueError(f"the memory does not have {size} bytes")
-        return memoryview(_array(size).from_address(capi.memory_data(self.context, payload))).cast(
-            "B"
-        )
+        data = _array(size).from_address(capi.memory_data(self.context, payload))
+        return memoryview(data).cast("B")
 
     def constant(self, value: int, address: int) -> None:
         """Make an immutable i32 global.

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, TypeVar, TypeVarTuple, final
 
 import trio
 
-from ipvm.engine import OUT_OF_FUEL, STACK_LIMIT, Store, Trap, worker_limiter
+from ipvm.engine import OUT_OF_FUEL, STACK_LIMIT, Postponed, Store, Trap, worker_limiter
 from ipvm.errors import (
     Denied,
     GuestError,
@@ -76,7 +76,7 @@ class Syscalls:
             store: Where they live.
             kernel: Of that store.
             attendant: Does for them what cannot wait.
-            services: Does the rest; None where the guests cannot wait.
+            services: Does the rest; None where guests are given up when they would wait.
         """
         self._store = store
         self._kernel = kernel
@@ -89,8 +89,22 @@ class Syscalls:
         return self._served
 
     def now(self, operation: int) -> int:
-        """Do an operation that cannot wait."""
-        return self._now[operation](self, self._kernel.request())
+        """Do an operation at once: one that cannot wait, or whose services answer at once.
+
+        Raises:
+            Postponed: It has to wait.
+        """
+        action = self._now.get(operation)
+        if action is not None:
+            return action(self, self._kernel.request())
+        running = self.wait(operation)
+        try:
+            running.send(None)
+        except StopIteration as done:
+            answer: int = done.value
+            return answer
+        running.close()
+        raise Postponed
 
     async def wait(self, operation: int) -> int:
         """Do an operation that may wait."""
@@ -107,7 +121,7 @@ class Syscalls:
         return _verdict(*self._unchecked(words))
 
     async def _check_long(self, words: tuple[int, ...]) -> int:
-        return await _apart(_verdict, *self._unchecked(words))
+        return await self._apart(_verdict, *self._unchecked(words))
 
     def _unchecked(self, words: tuple[int, ...]) -> tuple[int, bytes]:
         codec, address, size = words[:3]
@@ -152,7 +166,7 @@ class Syscalls:
         if len(opened.data) <= _INLINE_BYTES:
             block = _linked(opened, hash_code, digest_size)
         else:
-            block = await _apart(_linked, opened, hash_code, digest_size)
+            block = await self._apart(_linked, opened, hash_code, digest_size)
         await self._services.keep(block)
         self._kernel.reply_bytes(bytes(block.cid))
         return ErrorNumber.OK
@@ -190,9 +204,15 @@ class Syscalls:
         if size <= _INLINE_BYTES:
             digest = hash_digest(data, hash_code)
         else:
-            digest = await _apart(hash_digest, data, hash_code)
+            digest = await self._apart(hash_digest, data, hash_code)
         self._kernel.reply_bytes(digest)
         return ErrorNumber.OK
+
+    async def _apart(self, work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
+        """Work on another thread, of which there are as many as cores."""
+        if not self._store.entered:
+            raise Postponed
+        return await trio.to_thread.run_sync(work, *arguments, limiter=worker_limiter())
 
     def _guest_cid(self, size: int) -> Cid:
         return Cid.read(self._kernel.guest_cid(size))[0]
@@ -237,11 +257,6 @@ class Syscalls:
         19: (_HASH, _hash),
         20: (_CREATE, _check_long),
     }
-
-
-async def _apart(work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
-    """Work on another thread, of which there are as many as cores."""
-    return await trio.to_thread.run_sync(work, *arguments, limiter=worker_limiter())
 
 
 def _verdict(codec: int, data: bytes) -> ErrorNumber:

@@ -7,11 +7,12 @@ from ipvm.linker.conditions import (
     SignatureMismatch,
     UnsatisfiedImport,
 )
-from ipvm.linker.layout import INITIALIZER, START_EXPORT, Layout
+from ipvm.linker.layout import Layout
 from ipvm.linker.linked import LinkedStore
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
 from ipvm.linker.program import CompiledProgram
+from ipvm.linker.recipe import INITIALIZER, START_EXPORT, Recipe, recipe_of
 from ipvm.linker.resolve import plan, survey
 from ipvm.linker.stored import UnreadablePlan, plan_form, read_plan, write_plan
 
@@ -28,6 +29,7 @@ __all__ = [
     "NotCode",
     "PlanNode",
     "Planner",
+    "Recipe",
     "SignatureMismatch",
     "Survey",
     "SurveyNode",
@@ -37,6 +39,7 @@ __all__ = [
     "plan",
     "plan_form",
     "read_plan",
+    "recipe_of",
     "survey",
     "write_plan",
 ]

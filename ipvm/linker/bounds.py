@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from ipvm.errors import LimitExceeded
 from ipvm.limits import TABLE_ELEMENTS_MAX
-from ipvm.linker.plan import LinkPlan
 from ipvm.wasm import Bounds
 
 __all__ = ["memory_share", "share", "table_share"]
@@ -18,13 +17,12 @@ __all__ = ["memory_share", "share", "table_share"]
 _HOW = "raise it with --memory BYTES or memory=BYTES"
 
 
-def memory_share(plan: LinkPlan, budget: int) -> int:
+def memory_share(bounds: Sequence[Bounds], budget: int) -> int:
     """Give the bytes that each memory may have when all together may have `budget` bytes.
 
     Raises:
         LimitExceeded: The memories do not even start within it.
     """
-    bounds = [memory.bounds for node in plan.nodes for memory in node.info.memories]
     smallest = [bound.minimum * bound.page_bytes for bound in bounds]
     largest = [_largest(bound, bound.page_bytes) for bound in bounds]
     most = share(largest, budget)
@@ -35,13 +33,12 @@ def memory_share(plan: LinkPlan, budget: int) -> int:
     return most
 
 
-def table_share(plan: LinkPlan) -> int:
+def table_share(bounds: Sequence[Bounds]) -> int:
     """Give the elements that each table may have.
 
     Raises:
         LimitExceeded: The tables do not even start within `TABLE_ELEMENTS_MAX`.
     """
-    bounds = [table.bounds for node in plan.nodes for table in node.info.tables]
     most = share([_largest(bound, 1) for bound in bounds], TABLE_ELEMENTS_MAX)
     needed = max((bound.minimum for bound in bounds), default=0)
     if needed > most or sum(bound.minimum for bound in bounds) > TABLE_ELEMENTS_MAX:

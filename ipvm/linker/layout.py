@@ -1,32 +1,18 @@
 """A linked program as parts of an assembly: which module comes when, and what serves its imports."""
 
-from collections.abc import Mapping
-from typing import Final, Literal, final
+from collections.abc import Sequence
+from typing import Literal, final
 
-from ipvm.engine import Assembly, CompiledModule, Engine, Import, InstanceExport, Part
-from ipvm.host import (
-    KERNEL,
-    binding_part,
-    kernel_part,
-    stub_export,
-    stub_part,
-)
-from ipvm.ipld import Cid
-from ipvm.linker.plan import Export, LinkPlan, PlanNode
-from ipvm.wasm import FuncType
+from ipvm.engine import Assembly, CompiledModule, Engine, InstanceExport, Part
+from ipvm.host import HOST_CALLS, KERNEL, binding_part, kernel_part, stub_export, stub_part
+from ipvm.linker.recipe import Recipe, Step
 
-__all__ = ["INITIALIZER", "START_EXPORT", "Layout", "initializers_of"]
-
-START_EXPORT: Final = "ipvm:start"
-"""The name under which a start function is exported after `ipvm.wasm.prepare`."""
-
-INITIALIZER: Final = "_initialize"
-"""The export that a toolchain leaves to be called once before all others."""
+__all__ = ["Layout"]
 
 
 @final
 class Layout:
-    """The parts of a program for one engine, with the kernel or without.
+    """The parts of a program for one engine, with a kernel or without.
 
     Attributes:
         kernel: Which kernel is the first part, if one is: the full one, or the small one for calls
@@ -40,8 +26,8 @@ class Layout:
 
     def __init__(
         self,
-        plan: LinkPlan,
-        modules: Mapping[Cid, CompiledModule],
+        recipe: Recipe,
+        modules: Sequence[CompiledModule],
         engine: Engine,
         *,
         kernel: Literal["full", "brief"] | None,
@@ -49,73 +35,50 @@ class Layout:
         self._modules = modules
         self._engine = engine
         self._parts: list[Part] = []
-        self._positions: dict[Cid, int] = {}
-        self._stub: int | None = None
+        self._positions: list[int] = []
+        self._stub: int | None = KERNEL
         self.kernel = kernel
         self.initializers: dict[int, list[InstanceExport]] = {}
         if kernel is not None:
-            self._stub = KERNEL
             self._parts.append(kernel_part(engine, is_brief=kernel == "brief"))
         self.first = len(self._parts)
-        for number, node in enumerate(plan.nodes):
-            self._add(number, node)
+        for number, step in enumerate(recipe.steps):
+            self._add(number, step)
         self.count = len(self._parts)
-        self.root = self._positions[plan.root.cid]
+        self.root = self._positions[-1]
         self.assembly = self.new_assembly()
 
     def new_assembly(self) -> Assembly:
         """Make an assembly for one store alone."""
         return Assembly(self._engine, self._parts)
 
-    def _add(self, number: int, node: PlanNode) -> None:
-        stub = self._stub_for(node)
-        position = self._positions[node.cid] = len(self._parts)
-        self._parts.append(self._part(node, stub))
-        if node.memory is not None:
-            memory = self._memory(node)
-            binding = binding_part(self._engine, stub=stub, memory=memory, number=number)
-            self._parts.append(binding)
-        names = initializers_of(node)
-        if names:
-            after = [InstanceExport(position, name) for name in names]
+    def _add(self, number: int, step: Step) -> None:
+        stub = KERNEL if step.memory is None else self._next_stub()
+        position = len(self._parts)
+        self._positions.append(position)
+        imports = tuple([self._import(step, slot, stub) for slot in range(len(step.sources))])
+        self._parts.append(Part(self._modules[step.module], imports, step.names))
+        if step.memory is not None:
+            memory = (
+                InstanceExport(position, step.memory.encode())
+                if isinstance(step.memory, str)
+                else self._import(step, step.memory, stub)
+            )
+            self._parts.append(binding_part(self._engine, stub=stub, memory=memory, number=number))
+        if step.initializers:
+            after = [InstanceExport(position, name) for name in step.initializers]
             self.initializers[len(self._parts) - 1] = after
 
-    def _stub_for(self, node: PlanNode) -> int:
-        """Give the position of the stub of a node: the kernel is that of the first one."""
-        if node.memory is None:
-            return KERNEL
+    def _next_stub(self) -> int:
+        """Give the position of a stub that has no guest yet: first of all the kernel."""
         stub, self._stub = self._stub, None
         if stub is None:
             stub = len(self._parts)
             self._parts.append(stub_part(self._engine))
         return stub
 
-    def _part(self, node: PlanNode, stub: int) -> Part:
-        imports: list[Import] = [
-            InstanceExport(self._positions[server.node], server.name.encode())
-            if isinstance(server, Export)
-            else stub_export(stub, server)
-            for server in node.servers
-        ]
-        names = [(wanted.module.encode(), wanted.name.encode()) for wanted in node.info.imports]
-        return Part(self._modules[node.code], tuple(imports), tuple(names))
-
-    def _memory(self, node: PlanNode) -> InstanceExport:
-        """Find the memory that host calls of a node work on."""
-        if isinstance(node.memory, str):
-            return InstanceExport(self._positions[node.cid], node.memory.encode())
-        assert node.memory is not None
-        server = node.servers[node.memory]
-        assert isinstance(server, Export)
-        return InstanceExport(self._positions[server.node], server.name.encode())
-
-
-def initializers_of(node: PlanNode) -> tuple[bytes, ...]:
-    """Name the exports that have to run right after instantiation."""
-    names: list[bytes] = []
-    if node.info.start is not None:
-        names.append(START_EXPORT.encode())
-    reactor = node.info.export(INITIALIZER)
-    if reactor is not None and reactor.type == FuncType(params=(), results=()):
-        names.append(INITIALIZER.encode())
-    return tuple(names)
+    def _import(self, step: Step, slot: int, stub: int) -> InstanceExport:
+        source = step.sources[slot]
+        if source < 0:
+            return stub_export(stub, HOST_CALLS[~source])
+        return InstanceExport(self._positions[source], step.names[slot][1])

@@ -5,8 +5,8 @@ walk over a closure that may be broken; `inspect` and `graph` show it. Both are 
 order in which blocks arrived.
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Self, TypeAlias, final
 
 from msgspec import Struct
 
@@ -75,14 +75,52 @@ class PlanNode(Struct, frozen=True, kw_only=True, gc=False):
     the import that it comes by; None where the module makes no host calls."""
 
 
-class LinkPlan(Struct, frozen=True):
-    """A program that can be instantiated, the root last."""
+@final
+class LinkPlan:
+    """A program that can be instantiated.
 
-    nodes: tuple[PlanNode, ...]
-    code: Mapping[Cid, bytes]
-    """The modules, each once."""
+    Attributes:
+        root: The node whose exports a caller calls.
+    """
+
+    __slots__ = ("_parts", "_read", "root")
+
+    def __init__(self, nodes: tuple[PlanNode, ...], code: Mapping[Cid, bytes]) -> None:
+        self.root = nodes[-1]
+        self._read: Callable[[], LinkPlan] | None = None
+        self._parts: tuple[tuple[PlanNode, ...], Mapping[Cid, bytes]] | None = (nodes, code)
+
+    @classmethod
+    def stored(cls, root: PlanNode, read: "Callable[[], LinkPlan]") -> Self:
+        """Make a plan of which only the root is there, until somebody asks for the rest.
+
+        A call asks for it when it fails, or says something.
+        """
+        plan = cls.__new__(cls)
+        plan.root = root
+        plan._read, plan._parts = read, None  # noqa: SLF001 - a constructor beside the one above
+        return plan
 
     @property
-    def root(self) -> PlanNode:
-        """The node whose exports a caller calls."""
-        return self.nodes[-1]
+    def nodes(self) -> tuple[PlanNode, ...]:
+        """The instances in the order in which they are made, the root last."""
+        return self._whole()[0]
+
+    @property
+    def code(self) -> Mapping[Cid, bytes]:
+        """The modules, each once."""
+        return self._whole()[1]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LinkPlan):
+            return NotImplemented
+        return (self.nodes, self.code) == (other.nodes, other.code)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _whole(self) -> tuple[tuple[PlanNode, ...], Mapping[Cid, bytes]]:
+        if self._parts is None:
+            assert self._read is not None
+            whole = self._read()
+            self._parts = (whole.nodes, whole.code)
+        return self._parts

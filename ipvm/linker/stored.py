@@ -1,39 +1,37 @@
-"""Write a plan down, and read it back without the blocks that it was made of.
+"""Write a plan and its recipe down, and read them back without the blocks that they were made of.
 
-Planning a thousand modules takes ten times as long as reading the plan. What is written here is for
-this machine alone, and for whoever knows who wrote it: reading believes every word. So it is kept
-with the machine code, under the same seal (`ipvm.engine.bundles`).
+Planning a thousand modules takes ten times as long as reading what came of it. What is written here
+is for this machine alone, and for whoever knows who wrote it: reading believes every word. So it is
+kept with the machine code, under the same seal (`ipvm.engine.bundles`).
 
-Nodes are numbered in the order of the plan. An import is served by the export of the same name, so
-the number of the node, or that there is none, says all about a server.
+A call that ends well needs the recipe and the root. The rest of the plan is read when it is asked for.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from ipvm.host import HOST_CALLS, HostCall, host_call
+from ipvm.host import HOST_CALLS, host_call
 from ipvm.ipld import Cid
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Server
+from ipvm.linker.recipe import Recipe
 from ipvm.model import Signature
 from ipvm.wasm import Import, ModuleInfo
 
 __all__ = ["UnreadablePlan", "plan_form", "read_plan", "write_plan"]
 
 _VERSION: Final = 1
-"""Raise it when plans come out another way, or are written another way."""
-_HOST: Final = -1
-"""The number of the host among the servers."""
+"""Raise it when plans or recipes come out another way, or are written another way."""
 
 
 class UnreadablePlan(Exception):
     """The bytes are no plan of this form."""
 
 
-class _Code(Struct, frozen=True, array_like=True, gc=False):
+class _Module(Struct, frozen=True, array_like=True, gc=False):
     cid: bytes
     data: bytes
     info: ModuleInfo
@@ -41,15 +39,23 @@ class _Code(Struct, frozen=True, array_like=True, gc=False):
 
 class _Node(Struct, frozen=True, array_like=True, gc=False):
     cid: bytes
-    code: int
-    servers: tuple[int, ...]
+    code: bytes
+    servers: tuple[bytes | None, ...]
+    """The node that serves each import, by the export of the same name; None is the host."""
     signatures: dict[str, Signature]
     memory: str | int | None
 
 
-class _Plan(Struct, frozen=True, array_like=True):
-    modules: tuple[_Code, ...]
+class _Rest(Struct, frozen=True, array_like=True):
+    modules: tuple[_Module, ...]
     nodes: tuple[_Node, ...]
+
+
+class _Written(Struct, frozen=True, array_like=True):
+    recipe: Recipe
+    root: _Node
+    root_info: ModuleInfo
+    rest: msgspec.Raw
 
 
 @functools.cache
@@ -59,35 +65,38 @@ def plan_form() -> bytes:
     return repr((_VERSION, calls)).encode()
 
 
-def write_plan(plan: LinkPlan) -> bytes:
-    """Write a plan. Its modules come in the order of `plan.code`."""
-    places = {node.cid: place for place, node in enumerate(plan.nodes)}
-    codes = {code: place for place, code in enumerate(plan.code)}
+def write_plan(plan: LinkPlan, recipe: Recipe) -> bytes:
+    """Write a plan, and the recipe that was made of it."""
     infos = {node.code: node.info for node in plan.nodes}
+    rest = _Rest(
+        modules=tuple(
+            [_Module(bytes(code), data, infos[code]) for code, data in plan.code.items()]
+        ),
+        nodes=tuple([_written(node) for node in plan.nodes]),
+    )
     return msgspec.msgpack.encode(
-        _Plan(
-            modules=tuple(
-                _Code(cid=bytes(code), data=data, info=infos[code])
-                for code, data in plan.code.items()
-            ),
-            nodes=tuple(
-                _Node(
-                    cid=bytes(node.cid),
-                    code=codes[node.code],
-                    servers=tuple(
-                        places[server.node] if isinstance(server, Export) else _HOST
-                        for server in node.servers
-                    ),
-                    signatures=dict(node.signatures),
-                    memory=node.memory,
-                )
-                for node in plan.nodes
-            ),
+        _Written(
+            recipe=recipe,
+            root=_written(plan.root),
+            root_info=plan.root.info,
+            rest=msgspec.Raw(msgspec.msgpack.encode(rest)),
         )
     )
 
 
-def read_plan(written: bytes | memoryview) -> LinkPlan:
+def _written(node: PlanNode) -> _Node:
+    return _Node(
+        cid=bytes(node.cid),
+        code=bytes(node.code),
+        servers=tuple(
+            [bytes(each.node) if isinstance(each, Export) else None for each in node.servers]
+        ),
+        signatures=dict(node.signatures),
+        memory=node.memory,
+    )
+
+
+def read_plan(written: bytes) -> tuple[LinkPlan, Recipe]:
     """Read what `write_plan` wrote.
 
     Raises:
@@ -97,39 +106,44 @@ def read_plan(written: bytes | memoryview) -> LinkPlan:
         found = _reader().decode(written)
     except msgspec.MsgspecError as error:
         raise UnreadablePlan(str(error)) from error
-    codes = [Cid.decode(module.cid) for module in found.modules]
-    cids = [Cid.decode(node.cid) for node in found.nodes]
-    nodes = tuple(
-        PlanNode(
-            cid=cid,
-            code=codes[node.code],
-            info=(info := found.modules[node.code].info),
-            servers=_servers(info.imports, node.servers, cids),
-            signatures=node.signatures,
-            memory=node.memory,
-        )
-        for cid, node in zip(cids, found.nodes, strict=True)
-    )
-    return LinkPlan(
-        nodes, {code: module.data for code, module in zip(codes, found.modules, strict=True)}
-    )
+    root = _node(found.root, found.root_info, Cid.decode)
+    return LinkPlan.stored(root, functools.partial(_read_rest, found.rest)), found.recipe
 
 
 @functools.cache
-def _reader() -> "msgspec.msgpack.Decoder[_Plan]":
-    return msgspec.msgpack.Decoder(_Plan)
+def _reader() -> "msgspec.msgpack.Decoder[_Written]":
+    return msgspec.msgpack.Decoder(_Written)
 
 
-def _servers(
-    imports: Sequence[Import], places: Sequence[int], cids: Sequence[Cid]
-) -> tuple[Server, ...]:
-    return tuple(
-        _host(wanted) if place == _HOST else Export(cids[place], wanted.name)
-        for wanted, place in zip(imports, places, strict=True)
+def _read_rest(written: msgspec.Raw) -> LinkPlan:
+    found = msgspec.msgpack.decode(written, type=_Rest)
+    cid = functools.cache(Cid.decode)
+    infos = {module.cid: module.info for module in found.modules}
+    return LinkPlan(
+        tuple([_node(node, infos[node.code], cid) for node in found.nodes]),
+        {cid(module.cid): module.data for module in found.modules},
     )
 
 
-def _host(wanted: Import) -> HostCall:
+def _node(node: _Node, info: ModuleInfo, cid: Callable[[bytes], Cid]) -> PlanNode:
+    return PlanNode(
+        cid=cid(node.cid),
+        code=cid(node.code),
+        info=info,
+        servers=tuple(
+            [
+                _server(wanted, None if each is None else cid(each))
+                for wanted, each in zip(info.imports, node.servers, strict=True)
+            ]
+        ),
+        signatures=node.signatures,
+        memory=node.memory,
+    )
+
+
+def _server(wanted: Import, node: Cid | None) -> Server:
+    if node is not None:
+        return Export(node, wanted.name)
     call = host_call(wanted.module, wanted.name)
     if call is None:
         raise UnreadablePlan(f"there is no host call {wanted.module}.{wanted.name}")

@@ -1,73 +1,70 @@
 """Run a function at once, in the straight line that most calls are; see `ipvm.engine.attempt`.
 
 Here the time of a call is spent, so what a call on a fiber keeps in objects stands in local variables.
-A guest that is run this way cannot wait, so of the services of the host it needs the least.
+A guest that is run this way does not wait: either it need not, or it is run again (`Replay`).
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from ipvm.engine import FIRST_SLICES, EngineFault, Postponed, Store, Trap
+from ipvm.engine import FIRST_SLICES, EngineFault, Store, Trap
 from ipvm.errors import GuestError
-from ipvm.host import KERNEL, MEMORY, Kernel, Syscalls
+from ipvm.host import KERNEL, MEMORY, Attendant, Kernel, Syscalls, arm_at_once
 from ipvm.ipld import Cid
 from ipvm.linker import CompiledProgram, LinkPlan
 from ipvm.runtime.abi import Operand, Result, read_results
 from ipvm.runtime.backtrace import failure_of
+from ipvm.runtime.replay import Replay
 from ipvm.runtime.task import fuel_used, place
 
 if TYPE_CHECKING:
     from ipvm.runtime.entry import Entry
     from ipvm.runtime.run import LogSink
 
-__all__ = ["run_at_once"]
+__all__ = ["Listener", "run_at_once"]
 
 
 def run_at_once(
-    entry: "Entry", operands: Sequence[Operand], *, fuel: int, memory: int, on_log: "LogSink"
-) -> tuple[list[Result], int] | None:
+    entry: "Entry",
+    operands: Sequence[Operand],
+    *,
+    fuel: int,
+    memory: int,
+    attendant: Attendant | None,
+) -> tuple[list[Result], int]:
     """Run a function in a store of its own, and give its results and the fuel that it used.
 
     Args:
-        entry: The function. If it cannot be run this way, it is not `brief` any more.
+        entry: The function. It is `brief`.
         operands: What goes to it.
         fuel: Fuel that it may use.
         memory: Bytes that its memories may take.
-        on_log: Takes what guests say, when it is certain that they do not say it again.
-
-    Returns:
-        None where it has to be run on a fiber.
+        attendant: Serves its guests, if they call the host. They can wait only if it is a Replay.
 
     Raises:
+        Unanswered: It has to wait until the Replay has another answer.
+        WouldWait: It has to wait, and needs a Replay for that.
+        Postponed: It has to be run on a fiber.
         GuestError: The function failed.
         Refused: The memory or the engine of this runner did not suffice.
     """
     program = entry.program
-    attendant = _Attendant(program.plan) if program.calls_host else None
+    if program.pooled is not None:
+        try:
+            return _run(entry, program.pooled, operands, attendant, fuel, memory)
+        except EngineFault:  # a full pool, or what is said again below
+            pass
     try:
-        pooled = program.pooled.get("brief")
-        if pooled is not None:
-            try:
-                return _run(entry, pooled, operands, attendant, fuel, memory)
-            except EngineFault:  # a full pool, or what is said again below
-                pass
         return _run(entry, program, operands, attendant, fuel, memory)
-    except Postponed:
-        entry.stop_trying()
-        attendant = None
-        return None
     except EngineFault as fault:
         raise failure_of(fault, program.plan, fuel_used=None) from fault
-    finally:
-        if attendant is not None:
-            attendant.pass_on_logs(on_log)
 
 
 def _run(
     entry: "Entry",
     program: CompiledProgram,
     operands: Sequence[Operand],
-    attendant: "_Attendant | None",
+    attendant: Attendant | None,
     fuel: int,
     memory: int,
 ) -> tuple[list[Result], int]:
@@ -83,7 +80,10 @@ def _run(
             assembly.export_into(store, KERNEL, MEMORY, assembly.extern)
             kernel = Kernel(store, assembly.extern, heap_bytes=memory, is_brief=True)
             if attendant is not None:
-                store.host = Syscalls(store, kernel, attendant)
+                services = attendant if isinstance(attendant, Replay) else None
+                store.host = Syscalls(store, kernel, attendant, services)
+                if services is not None:
+                    arm_at_once(assembly, store)
         store.bound(bounds)
         numbers = [place(kernel, operand) for operand in operands]
         assembly.build(store, layout.first)
@@ -101,8 +101,8 @@ def _run(
 
 
 @final
-class _Attendant:
-    """What the guests of a brief call may ask for."""
+class Listener:
+    """Serves guests of whom it is not known that they wait: it keeps what they say until it counts."""
 
     __slots__ = ("_logs", "_plan")
 
@@ -111,11 +111,14 @@ class _Attendant:
         self._logs: list[tuple[Cid, str]] = []
 
     def log(self, guest: int, message: str) -> None:
+        """Keep what a guest says."""
         self._logs.append((self.cid_of(guest), message))
 
     def cid_of(self, guest: int) -> Cid:
+        """Give the CID by which a guest was linked."""
         return self._plan.nodes[guest].cid
 
-    def pass_on_logs(self, on_log: "LogSink") -> None:
+    def pass_on(self, on_log: "LogSink") -> None:
+        """Pass it on."""
         for cid, message in self._logs:
             on_log(cid, message)

@@ -7,16 +7,15 @@ name of its bundle, and who raises or lowers a limit does not find what others l
 """
 
 import hashlib
-from collections.abc import Mapping
 from typing import Final, final
 
 import trio
 
 from ipvm import __version__
-from ipvm.engine import Bundles, CompiledModule
+from ipvm.engine import Bundles
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
-from ipvm.linker import CompiledProgram, LinkPlan, UnreadablePlan, plan_form, read_plan, write_plan
+from ipvm.linker import CompiledProgram, UnreadablePlan, plan_form, read_plan, write_plan
 from ipvm.model import Profile
 
 __all__ = ["MODULES_MIN", "BundledPrograms"]
@@ -41,33 +40,28 @@ class BundledPrograms:
             return None
         return await trio.to_thread.run_sync(self._load, name, profile, abandon_on_cancel=True)
 
-    async def keep(
-        self, linked: LinkPlan, modules: Mapping[Cid, CompiledModule], profile: Profile
-    ) -> None:
+    async def keep(self, program: CompiledProgram) -> None:
         """Keep a program for the next time, if it is worth it. A checkpoint."""
         await trio.lowlevel.checkpoint()
-        if len(linked.code) >= MODULES_MIN:
-            await trio.to_thread.run_sync(self._keep, linked, modules, profile)
+        if len(program.modules) >= MODULES_MIN:
+            await trio.to_thread.run_sync(self._keep, program)
 
     def _load(self, name: bytes, profile: Profile) -> CompiledProgram | None:
         bundle = self._bundles.load(name, profile)
         if bundle is None:
             return None
         try:
-            linked = read_plan(bundle.record)
+            linked, recipe = read_plan(bundle.record)
         except UnreadablePlan:
             return None
-        modules = dict(zip(linked.code, bundle.modules, strict=True))
-        return CompiledProgram(linked, modules, profile)
+        return CompiledProgram(linked, recipe, bundle.modules, profile)
 
-    def _keep(
-        self, linked: LinkPlan, modules: Mapping[Cid, CompiledModule], profile: Profile
-    ) -> None:
+    def _keep(self, program: CompiledProgram) -> None:
         self._bundles.store(
-            self._name(linked.root.cid),
-            profile,
-            record=write_plan(linked),
-            modules=[modules[code] for code in linked.code],
+            self._name(program.plan.root.cid),
+            program.profile,
+            record=write_plan(program.plan, program.recipe),
+            modules=program.modules,
         )
 
     def _name(self, root: Cid) -> bytes:

@@ -17,9 +17,10 @@ class Entry:
 
     Attributes:
         takes_blocks: Whether an argument or a result travels as a block.
-        brief: Whether a call is worth trying without a fiber; False once one had to wait, or
-            computed for long.
-        calls: Calls that were made, up to some number, since it became what `brief` says.
+        brief: Whether a call is worth trying without a fiber; False once one computed for long, or
+            had to wait again and again.
+        waits: Whether a call has had to wait for the host.
+        calls: Calls that were made, up to some number.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Entry:
         "shape",
         "signature",
         "takes_blocks",
+        "waits",
     )
 
     def __init__(self, program: CompiledProgram, name: str, signature: Signature) -> None:
@@ -47,14 +49,10 @@ class Entry:
         self.attempt = Attempt(self.shape)
         self.arguments = DirectArguments(signature, name)
         self.calls = 0
+        self.waits = False
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
         metered = program.profile == "deterministic"
         self.brief = metered and not program.initializes and is_stack_ample()
-
-    def stop_trying(self) -> None:
-        """Run the function on fibers from now on."""
-        self.brief = False
-        self.calls = 0
 
 
 @final

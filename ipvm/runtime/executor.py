@@ -5,22 +5,25 @@ form of arguments and results, so it takes operands and gives what the guest ret
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
-from ipvm.engine import EngineFault, Trap, call
+from ipvm.engine import EngineFault, Postponed, Trap, call
 from ipvm.errors import GuestError, IpvmError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
 from ipvm.ipld import Block, Cid
 from ipvm.limits import CALL_DEPTH_MAX, CALL_MEMORY_KEPT
-from ipvm.linker import CompiledProgram
 from ipvm.runtime.abi import operands_from_blocks, read_results, result_block
 from ipvm.runtime.backtrace import failure_of
 from ipvm.runtime.brief import run_at_once
 from ipvm.runtime.programs import Programs
+from ipvm.runtime.replay import Replay, Unanswered
 from ipvm.runtime.run import Run
 from ipvm.runtime.task import Execution, Task, fuel_used, place
 
 __all__ = ["Executor"]
+
+WAITS_MAX: Final = 4
+"""Times that a guest is run again after it had to wait, before it gets a fiber to wait on."""
 
 
 @final
@@ -43,57 +46,16 @@ class Executor:
                 signature does not promise.
             Refused: The stack, the memory or the engine of this runner did not suffice.
         """
-        entry = task.entry
-        if entry.brief and task.fuel is not None:
-            done = run_at_once(
-                entry,
-                task.operands,
-                fuel=task.fuel,
-                memory=task.memory,
-                on_log=self._run.on_log,
-            )
-            if done is not None:
-                return Execution(*done)
-        return await self._execute(task)
-
-    async def _execute(self, task: Task) -> Execution:
-        program = task.entry.program
-        pooled = program.pooled.get("waiting")
-        if pooled is not None and pooled.engine.take_fiber():
-            try:
-                return await self._run_on(pooled, task)
-            except EngineFault:  # a full pool, or what is said again below
-                pass
-            finally:
-                pooled.engine.give_fiber()
-        try:
-            return await self._run_on(program, task)
-        except EngineFault as fault:
-            raise failure_of(fault, program.plan, fuel_used=None) from fault
-
-    async def _run_on(self, program: CompiledProgram, task: Task) -> Execution:
-        entry = task.entry
-        linked = program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
-        kernel = linked.kernel
-        try:
-            numbers = [place(kernel, operand) for operand in task.operands]
-            if kernel is not None:
-                services = _Services(self, self._run, task)
-                linked.store.host = Syscalls(linked.store, kernel, services, services)
-            if program.initializes:
-                await linked.initialize()
-            else:
-                linked.build()
-            function = linked.export(entry.export)
-            linked.enter()
-            raw = await call(linked.store, function, entry.shape, numbers)
-            results = read_results(entry.signature, kernel, raw)
-            return Execution(results, fuel_used(task.fuel, linked.store))
-        except (Trap, GuestError) as ended:
-            used = fuel_used(task.fuel, linked.store, ended)
-            raise failure_of(ended, program.plan, fuel_used=used) from ended
-        finally:
-            linked.close()
+        services = self.services(task)
+        if not task.entry.brief:
+            return await _run_on_fiber(task, services)
+        replay = Replay(services, self._run)
+        execution = await _replay(task, replay)
+        if execution is None:
+            task.entry.brief = False
+            replay.begin(is_live=True)
+            execution = await _run_on_fiber(task, replay)
+        return execution
 
     async def call_by_cid(
         self,
@@ -165,3 +127,53 @@ class _Services:
 
     def cid_of(self, guest: int) -> Cid:
         return self._task.entry.program.plan.nodes[guest].cid
+
+
+async def _replay(task: Task, replay: Replay) -> Execution | None:
+    """Run a task at once, and again each time that it got an answer; give up after a few."""
+    entry = task.entry
+    assert task.fuel is not None  # it is metered if it is brief
+    attendant = replay if entry.program.calls_host else None
+    for _ in range(WAITS_MAX + 1):
+        replay.begin()
+        try:
+            done = run_at_once(
+                entry, task.operands, fuel=task.fuel, memory=task.memory, attendant=attendant
+            )
+        except Unanswered:
+            pass
+        except Postponed:
+            return None
+        except GuestError:
+            await replay.keep_made()
+            raise
+        else:
+            await replay.keep_made()
+            return Execution(*done)
+        await replay.get_answer()
+    return None
+
+
+async def _run_on_fiber(task: Task, services: Services) -> Execution:
+    entry = task.entry
+    program = entry.program
+    linked = program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
+    kernel = linked.kernel
+    try:
+        numbers = [place(kernel, operand) for operand in task.operands]
+        if kernel is not None:
+            linked.store.host = Syscalls(linked.store, kernel, services, services)
+        if program.initializes:
+            await linked.initialize()
+        else:
+            linked.build()
+        function = linked.export(entry.export)
+        linked.enter()
+        raw = await call(linked.store, function, entry.shape, numbers)
+        results = read_results(entry.signature, kernel, raw)
+        return Execution(results, fuel_used(task.fuel, linked.store))
+    except (Trap, EngineFault, GuestError) as ended:
+        used = fuel_used(task.fuel, linked.store, ended)
+        raise failure_of(ended, program.plan, fuel_used=used) from ended
+    finally:
+        linked.close()

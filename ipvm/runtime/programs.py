@@ -17,7 +17,7 @@ from ipvm.errors import InvalidData, IpvmError, LimitExceeded, Refused
 from ipvm.exchange import BlockService
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
-from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan
+from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan, recipe_of
 from ipvm.model import Profile
 from ipvm.runtime.bundled import BundledPrograms
 from ipvm.runtime.entry import LoadedProgram
@@ -140,10 +140,11 @@ class Programs:
             if program is not None:
                 return LoadedProgram(program)
         linked = await resolved(await gather(root, blocks, limits=self._limits), plan)
-        modules = await self._compile(linked, profile)
-        program = CompiledProgram(linked, modules, profile)
+        compiled = await self._compile(linked, profile)
+        modules = [compiled[code] for code in linked.code]
+        program = CompiledProgram(linked, recipe_of(linked), modules, profile)
         if self._bundled is not None:
-            await self._bundled.keep(linked, modules, profile)
+            await self._bundled.keep(program)
         return LoadedProgram(program)
 
     async def _compile(self, linked: LinkPlan, profile: Profile) -> Mapping[Cid, CompiledModule]:

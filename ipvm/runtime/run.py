@@ -85,6 +85,11 @@ class Run:
                 await self.store()
 
     @property
+    def made_bytes_left(self) -> int:
+        """Bytes that guests may still make."""
+        return self._made_bytes_max - self._made_bytes
+
+    @property
     def has_kept(self) -> bool:
         """Whether blocks wait to be stored."""
         return bool(self._kept)

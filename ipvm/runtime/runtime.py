@@ -10,7 +10,7 @@ from typing import Final, final
 
 import trio
 
-from ipvm.engine import WASMTIME_MAJOR, Bundles, Compiler, PoolKind
+from ipvm.engine import WASMTIME_MAJOR, Bundles, Compiler, Postponed, WouldWait
 from ipvm.errors import GuestError, LimitExceeded
 from ipvm.exchange import BlockService
 from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
@@ -30,7 +30,7 @@ from ipvm.model import (
     arguments,
 )
 from ipvm.runtime.abi import Operand, operands_from_values, result_value
-from ipvm.runtime.brief import run_at_once
+from ipvm.runtime.brief import Listener, run_at_once
 from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
@@ -45,7 +45,7 @@ from ipvm.runtime.turns import Turns
 __all__ = ["Runtime"]
 
 WARM_CALLS: Final = 8
-"""Calls of a function after which its program is loaded into a pool."""
+"""Calls of a function after which its program is loaded into the pool."""
 _TOLD: Final = frozenset({"abort", "trap"})
 """Failures whose detail goes into a receipt. That of the others is the wording of this runtime."""
 
@@ -121,9 +121,11 @@ class Runtime:
     ) -> tuple[Value, int | None]:
         await self._turns.take()
         operands = entry.arguments.operands(values)
-        answer = self._answer_at_once(entry, operands, options) if entry.brief else None
+        answer = None
+        if entry.brief and not entry.waits:
+            answer = self._answer_at_once(entry, operands, options)
         if answer is None:
-            answer = await self._answer_on_fiber(entry, operands, options)
+            answer = await self._answer_later(entry, operands, options)
         if entry.calls < WARM_CALLS:
             await self._count(entry)
         return answer
@@ -132,10 +134,23 @@ class Runtime:
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None] | None:
         fuel, memory = options.fuel, options.memory
-        done = run_at_once(entry, operands, fuel=fuel, memory=memory, on_log=self.on_log)
-        return None if done is None else (direct_value(entry.signature, done[0]), done[1])
+        program = entry.program
+        listener = Listener(program.plan) if program.calls_host else None
+        try:
+            results, used = run_at_once(
+                entry, operands, fuel=fuel, memory=memory, attendant=listener
+            )
+        except Postponed as postponed:
+            entry.waits = isinstance(postponed, WouldWait)
+            entry.brief = entry.waits
+            listener = None
+            return None
+        finally:
+            if listener is not None:
+                listener.pass_on(self.on_log)
+        return direct_value(entry.signature, results), used
 
-    async def _answer_on_fiber(
+    async def _answer_later(
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None]:
         run = self.run()
@@ -146,11 +161,10 @@ class Runtime:
         return value, execution.fuel_used
 
     async def _count(self, entry: Entry) -> None:
-        """Count a call. A program that is called again and again is loaded into a pool."""
+        """Count a call. A program that is called again and again is loaded into the pool."""
         entry.calls += 1
-        kind: PoolKind = "brief" if entry.brief else "waiting"
-        if entry.calls == WARM_CALLS and kind not in entry.program.pooled:
-            await trio.to_thread.run_sync(entry.program.load_into_pool, kind)
+        if entry.calls == WARM_CALLS and entry.brief and entry.program.pooled is None:
+            await trio.to_thread.run_sync(entry.program.load_into_pool)
 
     async def receipt(
         self, entry: Entry, values: Sequence[object], options: CallOptions

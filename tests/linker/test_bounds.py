@@ -10,7 +10,7 @@ import ipvm
 from ipvm.errors import LimitExceeded
 from ipvm.ipld import Cid
 from ipvm.limits import TABLE_ELEMENTS_MAX
-from ipvm.linker import LinkPlan
+from ipvm.linker import LinkPlan, recipe_of
 from ipvm.linker.bounds import memory_share, share, table_share
 from ipvm.testing import Library
 
@@ -120,7 +120,7 @@ def test_a_program_that_starts_has_room_for_what_it_starts_with(
     plan = planned(library, library.code(f"(module {text})"))
     for budget in range(0, 40 * PAGE, PAGE):
         try:
-            most = memory_share(plan, budget)
+            most = memory_share(recipe_of(plan).memories, budget)
         except LimitExceeded:
             assert sum(low for low, _ in bounds) * PAGE > budget or len(bounds) > 1
             continue
@@ -132,17 +132,16 @@ def test_a_program_that_starts_has_room_for_what_it_starts_with(
 def test_tables_are_bounded_together(planned: Planned) -> None:
     library = Library()
     fits = planned(library, library.code(f"(module (table {TABLE_ELEMENTS_MAX} funcref))"))
-    assert table_share(fits) == TABLE_ELEMENTS_MAX
-    assert table_share(
-        planned(library, library.code("(module (table 1 funcref) (table 1 funcref))"))
-    ) == (TABLE_ELEMENTS_MAX // 2)
+    assert table_share(recipe_of(fits).tables) == TABLE_ELEMENTS_MAX
+    two = planned(library, library.code("(module (table 1 funcref) (table 1 funcref))"))
+    assert table_share(recipe_of(two).tables) == TABLE_ELEMENTS_MAX // 2
     large = planned(library, library.code(f"(module (table {TABLE_ELEMENTS_MAX + 1} funcref))"))
     with pytest.raises(LimitExceeded, match=f"table_elements is {TABLE_ELEMENTS_MAX}"):
-        table_share(large)
+        table_share(recipe_of(large).tables)
     half = TABLE_ELEMENTS_MAX // 2
     text = f"(module (table {half} {half} funcref) (table {half + 1} {half + 1} funcref))"
     with pytest.raises(LimitExceeded, match="table_elements"):
-        table_share(planned(library, library.code(text)))
+        table_share(recipe_of(planned(library, library.code(text))).tables)
 
 
 async def test_a_program_whose_tables_are_too_large_is_refused_when_it_is_loaded(

@@ -8,7 +8,16 @@ from hypothesis import given, strategies as st
 
 from ipvm.ipld import DAG_JSON, Cid
 from ipvm.limits import Limits
-from ipvm.linker import LinkPlan, Planner, UnreadablePlan, plan, plan_form, read_plan, write_plan
+from ipvm.linker import (
+    LinkPlan,
+    Planner,
+    UnreadablePlan,
+    plan,
+    plan_form,
+    read_plan,
+    recipe_of,
+    write_plan,
+)
 from ipvm.model import Signature
 from ipvm.testing import Library
 
@@ -52,12 +61,14 @@ PROGRAMS = [lambda library: library.code(ONE), lambda library: library.code("(mo
 def test_a_plan_is_read_as_it_was_written(make: Callable[[Library], Cid], planned: Planned) -> None:
     library = Library()
     linked = planned(library, make(library))
-    read = read_plan(write_plan(linked))
+    read, recipe = read_plan(write_plan(linked, recipe_of(linked)))
+    assert read.root == linked.root
     assert read == linked
+    assert recipe == recipe_of(linked) == recipe_of(read)
     assert list(read.code) == list(linked.code)
     assert [node.servers for node in read.nodes] == [node.servers for node in linked.nodes]
     assert read.root.info.export("f") == linked.root.info.export("f")
-    assert write_plan(read) == write_plan(linked)
+    assert write_plan(read, recipe) == write_plan(linked, recipe)
 
 
 @given(st.lists(st.lists(st.integers(0, 100), max_size=3), min_size=1, max_size=12))
@@ -74,12 +85,13 @@ def test_a_plan_of_any_shape_is_read_as_it_was_written(shape: list[list[int]]) -
         for cid in missing:
             planner.feed(library.blocks[cid])
     linked = plan(planner)
-    assert read_plan(write_plan(linked)) == linked
+    assert read_plan(write_plan(linked, recipe_of(linked))) == (linked, recipe_of(linked))
 
 
 def test_what_was_cut_off_is_no_plan(planned: Planned) -> None:
     library = Library()
-    written = write_plan(planned(library, kinds(library)))
+    linked = planned(library, kinds(library))
+    written = write_plan(linked, recipe_of(linked))
     for size in range(len(written)):
         with pytest.raises(UnreadablePlan):
             read_plan(written[:size])
@@ -87,16 +99,18 @@ def test_what_was_cut_off_is_no_plan(planned: Planned) -> None:
 
 def test_a_host_call_that_is_not_known_makes_no_plan(planned: Planned) -> None:
     library = Library()
-    written = write_plan(planned(library, kinds(library)))
+    linked = planned(library, kinds(library))
+    written = write_plan(linked, recipe_of(linked))
     with pytest.raises(UnreadablePlan, match=r"no host call ipvm\.fool"):
         read_plan(written.replace(b"fuel", b"fool"))
 
 
 def test_the_version_is_raised_when_plans_are_written_another_way(planned: Planned) -> None:
     library = Library()
-    written = b"".join(write_plan(planned(library, make(library))) for make in (kinds, diamond))
+    plans = [planned(library, make(library)) for make in (kinds, diamond)]
+    written = b"".join(write_plan(linked, recipe_of(linked)) for linked in plans)
     assert plan_form().startswith(b"(1, ")
     assert hashlib.sha256(written).hexdigest() == WRITTEN
 
 
-WRITTEN = "35d9b2f96305e8fe4eaf1efcba3d9c387d39b8c3bae8551a136bec2065888673"
+WRITTEN = "a20de927ada311e0adf2b94a70be45585ea087c4aae1ffbe847a0b347e158414"

@@ -189,10 +189,6 @@ async def test_the_least_recently_used_program_goes_first() -> None:
         assert [await (await node.load(root)).one() for root in roots] == [0, 1, 2, 3]
 
 
-def _first_module(program: ipvm.Program) -> object:
-    return next(iter(program._loaded.program._modules.values()))
-
-
 async def test_a_module_is_compiled_once_for_all_programs_that_are_loaded(node: ipvm.Node) -> None:
     library = Library()
     leaf = library.manifest(ONE)
@@ -200,10 +196,10 @@ async def test_a_module_is_compiled_once_for_all_programs_that_are_loaded(node: 
     roots = [library.manifest(text.format(name), {"leaf": leaf}) for name in ("a", "b")]
     await node.store.put_many(list(library.blocks.values()))
     programs = [await node.load(root) for root in roots]
-    first, second = (_first_module(program) for program in programs)
+    first, second = (program._loaded.program.modules[0] for program in programs)
     assert first is second
     fast = await node.load(roots[0], profile="fast")
-    assert _first_module(fast) is not first
+    assert fast._loaded.program.modules[0] is not first
 
 
 def large() -> str:
