@@ -72,6 +72,9 @@ class Attempt:
     def _fail(self, store: Store, error: int | None) -> NoReturn:
         trap = self._outcome.values[0]
         self._outcome.values[0] = 0
+        if isinstance(store.failure, Postponed):  # reading the trap takes longer than such a try
+            capi.trap_delete(trap)
+            raise store.failure
         try:
             raise_failure(store, trap=trap, error=error)
         except Trap as ended:

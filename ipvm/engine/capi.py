@@ -202,6 +202,7 @@ memory_data = _quick("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = _quick("wasmtime_caller_context", c_void_p, c_void_p)
 trap_new_code = _quick("wasmtime_trap_new_code", c_void_p, c_uint8)
+trap_delete = _quick("wasm_trap_delete", None, c_void_p)
 TRAP_INTERRUPT: Final = 10
 func_call_async = _quick(
     "wasmtime_func_call_async",

@@ -97,6 +97,8 @@ class Syscalls:
         action = self._now.get(operation)
         if action is not None:
             return action(self, self._kernel.request())
+        if operation not in self._wait:  # the binding wants more room than a brief kernel has
+            raise Postponed
         running = self.wait(operation)
         try:
             running.send(None)

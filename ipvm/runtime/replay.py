@@ -25,7 +25,7 @@ _T = TypeVar("_T", Block, CallOutcome)
 
 
 @final
-class Unanswered(Exception):
+class Unanswered(Postponed):
     """A guest asked for what is not known yet."""
 
 
