@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from ipvm.engine import (
 from ipvm.engine.secret import KEY_NAME, read_or_make_key
 
 ROOM = 2**30
+NOBODY = 65_534
 KEY, OTHER = b"k" * 32, b"o" * 32
 SMALL = "(module)"
 LARGE = '(module (memory 4) (data (i32.const 0) "a") (data (i32.const 200000) "b"))'
@@ -95,7 +97,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files aw
 def test_what_belongs_to_another_user_is_not_used(
     folder: Folder, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    os.chown(folder.path / name, 65534, 65534)
+    os.chown(folder.path / name, NOBODY, NOBODY)
     assert_unusable(folder.cache, caplog, "belongs to another user")
 
 
@@ -120,6 +122,20 @@ def test_a_full_disk_is_told_once_and_leaves_nothing(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [file.name for file in tmp_path.iterdir()] == [KEY_NAME]
     assert cache.statistics().problem is not None
+
+
+def test_a_folder_that_goes_away_does_no_harm(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = folder.cache
+    assert cache.load(KEY, engine_for("deterministic")) is not None
+    shutil.rmtree(folder.path)
+    assert cache.load(KEY, engine_for("deterministic")) is None
+    cache.store(KEY, folder.module)
+    cache.store(OTHER, folder.module)
+    (warning,) = told(caplog)
+    assert "No such file or directory" in warning
+    assert cache.statistics().artifacts == 0
 
 
 def test_the_key_and_the_artifacts_are_for_this_user_alone(folder: Folder) -> None:

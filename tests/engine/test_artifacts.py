@@ -25,6 +25,7 @@ from ipvm.engine import (
     text_to_module,
 )
 from ipvm.engine.fingerprint import artifact_key, surroundings
+from ipvm.engine.module import InvalidArtifact
 from ipvm.engine.profile import SETTINGS
 from ipvm.engine.secret import read_or_make_key
 from ipvm.wasm import PREPARATION_VERSION, prepare, read_module
@@ -139,6 +140,17 @@ def test_a_truncated_file_is_found(way: str, place: float, folders: dict[str, Fo
     assert not folder.file.exists()
 
 
+@pytest.mark.parametrize("shrunk", [1, 40_000, 190_000])
+def test_a_file_that_shrinks_while_it_is_read_is_found(folder: Folder, shrunk: int) -> None:
+    secret = read_or_make_key(folder.path)
+    size = len(folder.contents)
+    os.truncate(folder.file, max(size - shrunk, 0))
+    with folder.file.open("rb") as file, pytest.raises(InvalidArtifact):
+        sealed.load_authentic(
+            file.fileno(), size, secret=secret, key=KEY, engine=engine_for("deterministic")
+        )
+
+
 @pytest.mark.parametrize("size", [0, 1, 31, 32, 33])
 def test_a_file_that_is_too_short_is_none(folder: Folder, size: int) -> None:
     assert folder.load_with(folder.contents[:size]) is None
@@ -167,6 +179,27 @@ def test_what_is_authentic_and_no_machine_code_is_not_loaded(
 ) -> None:
     secret = read_or_make_key(folder.path)
     assert folder.load_with(contents + sealed.authenticate(secret, KEY, contents)) is None
+    assert not folder.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "other"),
+    [
+        (b"\x0250\x18", b"\x0249\x18"),
+        (b"\x0250\x18", b"\x0251\x18"),
+        (b"x86_64-unknown", b"x86_65-unknown"),
+        (b".wasmtime.engine", b".wasmtime.motors"),
+    ],
+)
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="it is about artifacts of this machine")
+def test_what_another_wasmtime_or_machine_made_is_not_loaded(
+    folder: Folder, found: bytes, other: bytes
+) -> None:
+    artifact = folder.contents[: -sealed.MAC_BYTES]
+    assert found in artifact
+    foreign = artifact.replace(found, other)
+    seal = sealed.authenticate(read_or_make_key(folder.path), KEY, foreign)
+    assert folder.load_with(foreign + seal) is None
     assert not folder.file.exists()
 
 

@@ -1,8 +1,10 @@
 """What a node compiles, it compiles within limits, and finds again when it is opened anew."""
 
+import os
 from pathlib import Path
 
 import pytest
+import trio
 
 import ipvm
 from ipvm.engine import selftest
@@ -96,3 +98,44 @@ async def test_two_nodes_share_what_they_compile(cache: Path) -> None:
         kept = artifacts(cache)
         assert await (await second.load(code)).seven() == 7
         assert artifacts(cache) == kept
+
+
+def children() -> set[str]:
+    """The processes that this one has started."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {number for task in tasks for number in task.read_text().split()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not tell")
+@pytest.mark.usefixtures("cache")
+async def test_children_compile_a_program_together_and_stay_as_long_as_the_node() -> None:
+    library = Library()
+    functions = "(func)" * 20_000
+    leaves = {
+        f"l{number}": library.code(
+            f'(module {functions} (func (export "f") (result i32) (i32.const {number})))'
+        )
+        for number in range(3)
+    }
+    imports = "".join(f'(import "{name}" "f" (func (result i32)))' for name in leaves)
+    root = library.manifest(f"(module {imports})", leaves)
+    before = children()
+    async with ipvm.open(store=await library.store()) as node:
+        at_once = {0}
+
+        async def watch() -> None:
+            while True:
+                at_once.add(len(children() - before))
+                await trio.lowlevel.checkpoint()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            await node.load(root)
+            nursery.cancel_scope.cancel()
+        processors = os.cpu_count() or 1
+        assert max(at_once) == min(processors, 3)
+        kept = children() - before
+        assert len(kept) == min(processors, 3)
+        await node.load(root, profile="fast")
+        assert children() - before == kept
+    assert children() == before
