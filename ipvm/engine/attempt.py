@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Final, NoReturn, final
 
 from ipvm.engine import capi
-from ipvm.engine.call import FIRST_SLICES, CallShape, raise_failure
+from ipvm.engine.call import CallShape, raise_failure
 from ipvm.engine.store import Postponed, Store, WouldWait
 from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, OUT_OF_FUEL, Outcome, Trap
 
-__all__ = ["FIRST_SLICES", "KERNEL_NAME", "Attempt"]
+__all__ = ["KERNEL_NAME", "Attempt"]
 
 KERNEL_NAME: Final = "ipvm:kernel"
 """Name of the module through whose table guests wait. As long as the table is empty, they cannot."""

@@ -7,7 +7,7 @@ A guest that is run this way does not wait: either it need not, or it is run aga
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from ipvm.engine import FIRST_SLICES, EngineFault, Store, Trap
+from ipvm.engine import EngineFault, Store, Trap
 from ipvm.errors import GuestError
 from ipvm.host import KERNEL, MEMORY, Attendant, Kernel, Syscalls, arm_at_once
 from ipvm.ipld import Cid
@@ -74,7 +74,7 @@ def _run(
     store = Store(program.engine, outcome=assembly.outcome)
     kernel: Kernel | None = None
     try:
-        store.ration(fuel, FIRST_SLICES)
+        store.ration(fuel)
         if layout.kernel is not None:
             assembly.build(store, KERNEL, KERNEL + 1)
             assembly.export_into(store, KERNEL, MEMORY, assembly.extern)
