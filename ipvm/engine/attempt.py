@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn, final
 
 from ipvm.engine import capi
-from ipvm.engine.call import CallShape, raise_failure
+from ipvm.engine.call import CallShape, raise_failure, raise_kept
 from ipvm.engine.store import Postponed, Store, WouldWait
 from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, OUT_OF_FUEL, Outcome, Trap
 
@@ -74,7 +74,7 @@ class Attempt:
         self._outcome.values[0] = 0
         if isinstance(store.failure, Postponed):  # reading the trap takes longer than such a try
             capi.trap_delete(trap)
-            raise store.failure
+            raise_kept(store, None)
         try:
             raise_failure(store, trap=trap, error=error)
         except Trap as ended:

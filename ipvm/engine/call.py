@@ -11,7 +11,7 @@ import ctypes
 import os
 import struct
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import trio
 from trio.lowlevel import RunVar
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ipvm.engine.store import Extern, PendingCall, Store
 
-__all__ = ["CallShape", "call", "drive", "poll", "raise_failure", "worker_limiter"]
+__all__ = ["CallShape", "call", "drive", "poll", "raise_failure", "raise_kept", "worker_limiter"]
 
 WORKER_SECONDS: Final = 0.008
 """Time between two looks for cancellation on a worker thread. Slices are measured, and made to last
@@ -205,8 +205,21 @@ _WORKERS: Final[RunVar[trio.CapacityLimiter]] = RunVar("ipvm workers")
 def raise_failure(store: "Store", *, trap: int | None, error: int | None) -> None:
     """Raise what ended the guest: what the host raised first of all, with the trap as its cause."""
     ended = read_failure(error, trap)
-    failure, store.failure = store.failure, None
-    if failure is not None:
-        raise failure from ended
+    if store.failure is not None:
+        raise_kept(store, ended)
     if ended is not None:
         raise ended
+
+
+def raise_kept(store: "Store", cause: Exception | None) -> NoReturn:
+    """Raise what the host raised.
+
+    An exception that is still named where it was raised from is a cycle, with all that its frames
+    hold, and many calls end this way.
+    """
+    failure, store.failure = store.failure, None
+    assert failure is not None
+    try:
+        raise failure from cause
+    finally:
+        del failure

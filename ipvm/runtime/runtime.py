@@ -35,7 +35,7 @@ from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
 from ipvm.runtime.identity import kernel_cid, machine
-from ipvm.runtime.options import CallOptions, Measured
+from ipvm.runtime.options import CallOptions
 from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
@@ -100,25 +100,16 @@ class Runtime:
         """Give what runs the tasks of a call tree."""
         return Executor(self._programs, run)
 
-    async def call(self, entry: Entry, values: Sequence[object], options: CallOptions) -> Value:
-        """Call a function and give its result. A checkpoint; cancelling it stops the guest.
+    async def answer(
+        self, entry: Entry, values: Sequence[object], options: CallOptions
+    ) -> tuple[Value, int | None]:
+        """Call a function and give its result and the fuel that it used. Cancelling stops the guest.
 
         Raises:
             InvalidArguments: The values do not fit the signature.
             GuestError: The function failed.
             IpvmError: What is wrong with this runner.
         """
-        return (await self._answer(entry, values, options))[0]
-
-    async def measured(
-        self, entry: Entry, values: Sequence[object], options: CallOptions
-    ) -> Measured:
-        """Call a function like `call`, and tell what it took."""
-        return Measured(*await self._answer(entry, values, options))
-
-    async def _answer(
-        self, entry: Entry, values: Sequence[object], options: CallOptions
-    ) -> tuple[Value, int | None]:
         await self._turns.take()
         operands = entry.arguments.operands(values)
         answer = None
