@@ -41,6 +41,8 @@ of memory that nobody has touched before."""
 FIRST_SLICES: Final = 0.25
 """Slices that a guest may use on the trio thread before it counts as CPU-bound."""
 _FIRST_FUEL: Final = int(FIRST_SLICES * _SLICE_FUEL)
+_FIRST_TICKS: Final = 2
+"""Ticks in which guest code is ended that is only tried: after one to two milliseconds."""
 _NO_DEADLINE: Final = 2**62
 """Ticks that never come."""
 
@@ -184,13 +186,20 @@ class Store:
 
     @property
     def rationed(self) -> bool:
-        """Whether guest code has less fuel than there is."""
+        """Whether guest code has less fuel, or time, than there is."""
         return self._reserve > 0
 
-    def ration(self, fuel: int) -> None:
-        """Set the fuel, and keep back all but that of the first slices."""
+    def ration(self, fuel: int | None) -> None:
+        """Set the fuel, and keep back all but that of the first slices; or see `hurry`."""
+        if fuel is None:
+            self._reserve = 1
+            return
         self._reserve = fuel - _FIRST_FUEL if fuel > _FIRST_FUEL else 0
         self._check(capi.set_fuel(self.context, fuel - self._reserve))
+
+    def hurry(self) -> None:
+        """End guest code when it has computed for a moment, where no fuel is counted."""
+        capi.set_epoch_deadline(self.context, _FIRST_TICKS)
 
     def enter(self) -> None:
         """Get ready to run guest code. From here on the store is entered asynchronously."""

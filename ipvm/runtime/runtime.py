@@ -124,8 +124,8 @@ class Runtime:
     def _answer_at_once(
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None] | None:
-        fuel, memory = options.fuel, options.memory
         program = entry.program
+        fuel, memory = options.fuel_for(program.profile), options.memory
         listener = Listener(program.plan) if program.calls_host else None
         try:
             results, used = run_at_once(
@@ -133,7 +133,8 @@ class Runtime:
             )
         except Postponed as postponed:
             entry.waits = isinstance(postponed, WouldWait)
-            entry.brief = entry.waits
+            if not entry.waits:
+                entry.give_up()
             listener = None
             return None
         finally:
@@ -225,7 +226,7 @@ def _task(entry: Entry, operands: Sequence[Operand], options: CallOptions) -> Ta
     return Task(
         entry=entry,
         operands=operands,
-        fuel=options.fuel if entry.program.profile == "deterministic" else None,
+        fuel=options.fuel_for(entry.program.profile),
         memory=options.memory,
     )
 
