@@ -15,8 +15,8 @@ _NOTHING: Final = CallShape((), ())
 class LinkedStore:
     """The instances of a program, to be run on fibers. Close it.
 
-    Until the first wait, the instances belong to the assembly's last store: take what is needed of
-    them before.
+    Those that are not living share an assembly with others: what is needed of them is taken before
+    the first wait.
     """
 
     __slots__ = ("_assembly", "_layout", "kernel", "store")
