@@ -1,0 +1,186 @@
+"""Files and links of a guest's file system: given ones, and what the guest made of them.
+
+A node of a given tree is a view of its origin until it is changed; what was changed lies over it.
+"""
+
+from typing import Final, final
+
+from ipvm.host.wasi.errno import Errno, Failed
+from ipvm.host.wasi.ledger import PAGE_BYTES, Ledger
+from ipvm.host.wasi.origin import REGULAR_FILE, SYMBOLIC_LINK, FileOrigin
+from ipvm.host.wasi.window import READ_BYTES_MAX, Window
+
+__all__ = ["BEGINNING", "FILE_BYTES_MAX", "File", "Link", "Stamped"]
+
+BEGINNING: Final = 946_684_800_000_000_000
+"""2000-01-01T00:00:00Z in nanoseconds: when a guest begins, and when all was made that it is given."""
+FILE_BYTES_MAX: Final = 2**63 - 1
+
+
+class Stamped:
+    """What all nodes have.
+
+    Attributes:
+        ino: A number of its own.
+        links: How many names lead to it.
+        accessed: When it was read, in nanoseconds since 1970. Only guests that set it change it.
+        modified: When its content changed.
+        changed: When anything about it changed.
+    """
+
+    __slots__ = ("accessed", "changed", "ino", "links", "modified")
+
+    def __init__(self, ino: int, time: int) -> None:
+        self.ino = ino
+        self.links = 1
+        self.accessed = self.modified = self.changed = time
+
+
+@final
+class Link(Stamped):
+    """A symbolic link."""
+
+    __slots__ = ("target",)
+    type: Final = SYMBOLIC_LINK
+
+    def __init__(self, ino: int, target: bytes, *, time: int = BEGINNING) -> None:
+        super().__init__(ino, time)
+        self.target = target
+
+    @property
+    def size(self) -> int:
+        """Bytes of its target."""
+        return len(self.target)
+
+
+@final
+class File(Stamped):
+    """A file: a part of its origin from the start on, and pages that were written over and after it.
+
+    Attributes:
+        size: In bytes.
+        opened: How many descriptors hold it.
+        read_only: Whether it is of a tree that the guest may not change.
+    """
+
+    __slots__ = (
+        "_charged",
+        "_ledger",
+        "_origin",
+        "_pages",
+        "_visible",
+        "_window",
+        "opened",
+        "read_only",
+        "size",
+    )
+    type: Final = REGULAR_FILE
+
+    def __init__(
+        self,
+        ino: int,
+        ledger: Ledger,
+        window: Window,
+        *,
+        origin: FileOrigin | None = None,
+        read_only: bool = False,
+        time: int = BEGINNING,
+    ) -> None:
+        super().__init__(ino, time)
+        self.size = self._visible = 0 if origin is None else origin.size
+        self.opened = 0
+        self.read_only = read_only
+        self._origin = origin
+        self._ledger = ledger
+        self._window = window
+        self._pages: dict[int, int] = {}
+        self._charged = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Give up to `READ_BYTES_MAX` bytes; fewer at the end of the file, and none after it.
+
+        Raises:
+            Wanted: They are not here.
+        """
+        size = min(size, READ_BYTES_MAX, self.size - offset)
+        if size <= 0:
+            return b""
+        if not self._pages:
+            return self._given(offset, size)
+        parts: list[bytes] = []
+        end = offset + size
+        while offset < end:
+            number, start = divmod(offset, PAGE_BYTES)
+            count = min(PAGE_BYTES - start, end - offset)
+            page = self._pages.get(number)
+            if page is None:
+                parts.append(self._given(offset, count))
+            else:
+                parts.append(bytes(self._ledger.page(page)[start : start + count]))
+            offset += count
+        return b"".join(parts)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write bytes, whatever is or is not there yet.
+
+        Raises:
+            Wanted: A page is changed in part, and what it holds is not here.
+            LimitExceeded: The guest writes too much.
+            Failed: The file would be too large.
+        """
+        end = offset + len(data)
+        if end > FILE_BYTES_MAX:
+            raise Failed(Errno.FBIG)
+        numbers = range(offset // PAGE_BYTES, -(-end // PAGE_BYTES)) if data else range(0)
+        fresh = [number for number in numbers if number not in self._pages]
+        old = {number: self._beneath(number) for number in fresh[:1] + fresh[-1:]}
+        self._account(max(end, self.size), self._visible, len(self._pages) + len(fresh))
+        for number in fresh:
+            self._pages[number] = self._ledger.new_page(old.get(number, b""))
+        for number in numbers:
+            at = number * PAGE_BYTES
+            first, last = max(offset - at, 0), min(end - at, PAGE_BYTES)
+            page = self._ledger.page(self._pages[number])
+            page[first:last] = data[at + first - offset : at + last - offset]
+        if data:
+            self.size = max(end, self.size)
+
+    def resize(self, size: int) -> None:
+        """Cut the file, or let zeros follow.
+
+        Raises:
+            LimitExceeded: The guest writes too much.
+        """
+        visible = min(size, self._visible)
+        kept = sum(number * PAGE_BYTES < size for number in self._pages)
+        self._account(size, visible, kept)
+        for number in [n for n in self._pages if n * PAGE_BYTES >= size]:
+            self._ledger.drop(self._pages.pop(number))
+        number, start = divmod(size, PAGE_BYTES)
+        if start and size < self.size and number in self._pages:
+            self._ledger.page(self._pages[number])[start:] = bytes(PAGE_BYTES - start)
+        self.size, self._visible = size, visible
+
+    def forget(self) -> None:
+        """Give back what it takes, once no name and no descriptor leads to it."""
+        if not self.links and not self.opened:
+            self.resize(0)
+
+    def _beneath(self, number: int) -> bytes:
+        """Give the given bytes of a page."""
+        at = number * PAGE_BYTES
+        size = min(self._visible - at, PAGE_BYTES)
+        return self._given(at, size) if size > 0 else b""
+
+    def _given(self, offset: int, size: int) -> bytes:
+        count = min(size, self._visible - offset)
+        if count <= 0:
+            return bytes(size)
+        assert self._origin is not None
+        return self._window.read(self._origin, offset, count) + bytes(size - count)
+
+    def _account(self, size: int, visible: int, pages: int) -> None:
+        """Count what follows the given bytes, holes included, and the pages, which may lie over them."""
+        needed = max(size - visible, 0) + min(pages, -(-visible // PAGE_BYTES)) * PAGE_BYTES
+        self._ledger.charge(needed - self._charged)
+        self._charged = needed

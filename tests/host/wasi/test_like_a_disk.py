@@ -1,0 +1,223 @@
+"""The file system of a guest is held against a folder on disk, with the same steps on both."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipvm.host.wasi.errno import Errno, Failed
+from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.nodes import File, Link
+from ipvm.host.wasi.tree import Opening
+
+GIVEN = {
+    "a": {"a": b"aa" * 9000, "b": {}, "c": {"a": b""}},
+    "b": b"0123456789",
+    "c": "a/c",
+    "d": "../b",
+    "e": "nowhere",
+    "f": "f",
+    "g": "a/",
+}
+
+parts = st.sampled_from([*"abcdeghf", *"aab", ".", "..", ""])
+paths = st.lists(parts, min_size=1, max_size=4).map("/".join).filter(lambda p: p[:1] != "/")
+sizes = st.sampled_from([0, 1, 5, 10, 16_383, 16_384, 16_385, 40_000])
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    path: str
+    other: str
+    offset: int
+    size: int
+    flags: tuple[bool, bool, bool, bool, bool]
+
+
+steps = st.builds(
+    Step,
+    st.sampled_from(
+        [
+            "write",
+            "write",
+            "mkdir",
+            "rmdir",
+            "unlink",
+            "symlink",
+            "link",
+            "rename",
+            "rename",
+            "stat",
+        ]
+    ),
+    paths,
+    paths,
+    sizes,
+    sizes,
+    st.tuples(*[st.booleans()] * 5),
+)
+
+
+def ours(world, step: Step) -> object:
+    tree, root = world.tree, world.root
+    path, other = step.path.encode(), step.other.encode()
+    actions: dict[str, Callable[[], object]] = {
+        "write": lambda: write(world, step),
+        "mkdir": lambda: tree.make_folder(root, path),
+        "rmdir": lambda: tree.remove_folder(root, path),
+        "unlink": lambda: tree.remove_file(root, path),
+        "symlink": lambda: tree.make_link(other, root, path),
+        "link": lambda: tree.add_name(root, path, root, other, follow=step.flags[0]),
+        "rename": lambda: tree.rename(root, path, root, other),
+        "stat": lambda: stat(world, step),
+    }
+    return world.ask(actions[step.name])
+
+
+def write(world, step: Step) -> int | None:
+    follow, create, exclusive, truncate, resize = step.flags
+    how = Opening(
+        follow=follow, create=create, exclusive=exclusive and create, truncate=truncate, write=True
+    )
+    file = world.tree.open(world.root, step.path.encode(), how)
+    assert isinstance(file, File)
+    if resize:
+        file.resize(step.size)
+    else:
+        file.write(step.offset, b"w" * step.size)
+    return file.size
+
+
+def stat(world, step: Step) -> tuple[str, int]:
+    node = world.tree.find(world.root, step.path.encode(), follow=step.flags[0])
+    return type(node).__name__, 0 if isinstance(node, Folder) else node.size
+
+
+def theirs(root: Path, step: Step) -> object:
+    path, other = step.path, step.other
+    here = os.open(root, os.O_RDONLY)
+    try:
+        match step.name:
+            case "write":
+                return disk_write(here, step)
+            case "mkdir":
+                return os.mkdir(path, dir_fd=here)
+            case "rmdir":
+                return os.rmdir(path, dir_fd=here)
+            case "unlink":
+                return os.unlink(path, dir_fd=here)
+            case "symlink":
+                return os.symlink(other, path, dir_fd=here)
+            case "link":
+                return os.link(
+                    path, other, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=step.flags[0]
+                )
+            case "rename":
+                return os.rename(path, other, src_dir_fd=here, dst_dir_fd=here)
+            case _:
+                found = os.stat(path, dir_fd=here, follow_symlinks=step.flags[0])
+                kind = {4: "Folder", 8: "File", 10: "Link"}[found.st_mode >> 12]
+                return kind, 0 if kind == "Folder" else found.st_size
+    finally:
+        os.close(here)
+
+
+def disk_write(here: int, step: Step) -> int:
+    follow, create, exclusive, truncate, resize = step.flags
+    flags = os.O_WRONLY | (0 if follow else os.O_NOFOLLOW) | (os.O_CREAT if create else 0)
+    flags |= (os.O_EXCL if exclusive and create else 0) | (os.O_TRUNC if truncate else 0)
+    file = os.open(step.path, flags, dir_fd=here)
+    try:
+        if resize:
+            os.ftruncate(file, step.size)
+        else:
+            os.pwrite(file, b"w" * step.size, step.offset)
+        return os.fstat(file).st_size
+    finally:
+        os.close(file)
+
+
+def put_on_disk(entries, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, entry in entries.items():
+        if isinstance(entry, dict):
+            put_on_disk(entry, folder / name)
+        elif isinstance(entry, bytes):
+            (folder / name).write_bytes(entry)
+        else:
+            (folder / name).symlink_to(entry)
+
+
+def on_disk(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            found[path.name] = str(path.readlink())
+        elif path.is_dir():
+            found[path.name] = on_disk(path)
+        else:
+            found[path.name] = (path.read_bytes(), path.stat().st_nlink)
+    return found
+
+
+def in_world(world, folder: Folder) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in world.ask(folder.names):
+        node = world.ask(lambda name=name: folder.get(name))
+        assert folder.entry(name) == (node.ino, node.type)
+        if isinstance(node, Link):
+            found[name.decode()] = node.target.decode()
+        elif isinstance(node, Folder):
+            found[name.decode()] = in_world(world, node)
+        else:
+            data = world.ask(lambda node=node: node.read(0, 10**6))
+            found[name.decode()] = (data, node.links)
+    return found
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(steps, max_size=12))
+def test_the_same_steps_lead_to_the_same_answers_and_the_same_tree(world, tmp_path_factory, taken):
+    above = tmp_path_factory.mktemp("disk")
+    root = above / "x/x/x/x/x/x/x/x/x/x/x/x" / "root"
+    put_on_disk(GIVEN, root)
+    here = world(GIVEN)
+    for step in taken:
+        try:
+            answer = ours(here, step)
+        except Failed as failed:
+            if failed.errno == Errno.PERM:  # it would lead out; on disk, it does
+                continue
+            answer = failed.errno.name
+        try:
+            expected = theirs(root, step)
+        except OSError as error:
+            expected = errno.errorcode[error.errno][1:]
+        assert (step, answer) == (step, expected)
+    assert in_world(here, here.root) == on_disk(root)
+
+
+def test_what_is_removed_counts_no_more(world):
+    here = world({})
+    for _ in range(3):
+        file = here.ask(lambda: here.tree.open(here.root, b"x", Opening(create=True)))
+        file.write(0, bytes(10**6))
+        here.tree.make_link(b"x", here.root, b"y")
+        here.ask(lambda: here.tree.rename(here.root, b"y", here.root, b"z"))
+        here.tree.remove_file(here.root, b"x")
+        here.tree.remove_file(here.root, b"z")
+        assert here.ledger.charged == 0
+
+
+@pytest.mark.parametrize("path", [b"/", b"/a", b"..", b"a/../..", b"c/../../.."])
+def test_no_path_leads_out(world, path):
+    here = world(GIVEN)
+    with pytest.raises(Failed) as failed:
+        here.ask(lambda: here.tree.find(here.root, path, follow=True))
+    assert failed.value.errno == Errno.PERM
