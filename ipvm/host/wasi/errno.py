@@ -13,6 +13,7 @@ class Errno(IntEnum):
 
     SUCCESS = 0
     BADF = 8
+    BUSY = 10
     EXIST = 20
     FAULT = 21
     FBIG = 22

@@ -112,6 +112,8 @@ def resolve(start: Folder, path: bytes, *, follow: bool, keep_link: bool = False
     links = 0
     while pending:
         part = pending.pop()
+        if part == b".":
+            continue
         if part == b"..":
             way.pop()
             if not way:
@@ -154,8 +156,8 @@ def _name(part: bytes) -> bytes:
 
 def _parts(path: bytes) -> list[bytes]:
     """Give the names, the first one last."""
-    return [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
+    return [part for part in reversed(path.split(b"/")) if part]
 
 
 def _says_folder(path: bytes) -> bool:
-    return path.endswith((b"/", b"/.")) or path == b"."
+    return path.endswith(b"/")

@@ -62,6 +62,9 @@ class Tree:
         """Find or make what a path leads to."""
         if how.create and how.folder:
             raise Failed(Errno.INVAL)
+        if how.create and path.endswith(b"/"):
+            if resolve(start, path, follow=False, keep_link=True).name:
+                raise Failed(Errno.ISDIR)
         follow = how.follow and not (how.create and how.exclusive)
         place = resolve(start, path, follow=follow)
         if place.node is None and how.create:
@@ -157,11 +160,11 @@ class Tree:
     def remove_folder(self, start: Folder, path: bytes) -> None:
         """Remove a folder that is empty."""
         place = resolve(start, path, follow=False, keep_link=True)
+        if not place.name:
+            raise Failed(Errno.INVAL if _ends_in_dot(path) else Errno.NOTEMPTY)
         node = place.existing()
         if not isinstance(node, Folder):
             raise Failed(Errno.NOTDIR)
-        if not place.name:
-            raise Failed(Errno.INVAL if _ends_in_dot(path) else Errno.NOTEMPTY)
         if not node.is_empty():
             raise Failed(Errno.NOTEMPTY)
         place.changeable()
@@ -176,6 +179,8 @@ class Tree:
         node, replaced = old.existing(), place.node
         if node is replaced:
             return
+        if isinstance(replaced, Folder) and _is_within(old.folder, replaced):
+            raise Failed(Errno.NOTEMPTY)
         if replaced is not None:
             _may_replace(node, replaced)
         elif place.folder.is_removed:
@@ -206,20 +211,23 @@ def _ends_in_dot(path: bytes) -> bool:
 
 
 def _may_move(old: Place, new: Place) -> None:
-    node = old.existing()
     if not old.name or not new.name:
-        raise Failed(Errno.INVAL)
+        raise Failed(Errno.BUSY)
+    node = old.existing()
     old.changeable()
     new.changeable()
     if not isinstance(node, Folder):
         if new.is_folder:
             raise Failed(Errno.NOTDIR)
         return
-    above = new.folder
-    while above is not node and above.parent is not above:
-        above = above.parent
-    if above is node:
+    if _is_within(new.folder, node):
         raise Failed(Errno.INVAL)
+
+
+def _is_within(folder: Folder, outer: Folder) -> bool:
+    while folder is not outer and folder.parent is not folder:
+        folder = folder.parent
+    return folder is outer
 
 
 def _may_replace(node: Node, replaced: Node) -> None:
