@@ -62,9 +62,8 @@ class Tree:
         """Find or make what a path leads to."""
         if how.create and how.folder:
             raise Failed(Errno.INVAL)
-        if how.create and path.endswith(b"/"):
-            if resolve(start, path, follow=False, keep_link=True).name:
-                raise Failed(Errno.ISDIR)
+        if how.create and path.endswith(b"/") and _last_name(start, path):
+            raise Failed(Errno.ISDIR)
         follow = how.follow and not (how.create and how.exclusive)
         place = resolve(start, path, follow=follow)
         if place.node is None and how.create:
@@ -204,6 +203,10 @@ class Tree:
             node.forget()
         elif not node.links:
             self._nodes.forget(node)
+
+
+def _last_name(start: Folder, path: bytes) -> bytes:
+    return resolve(start, path, follow=False, keep_link=True).name
 
 
 def _ends_in_dot(path: bytes) -> bool:

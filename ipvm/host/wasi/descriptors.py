@@ -1,0 +1,164 @@
+"""The open files, folders and streams of a guest, by their numbers."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias, final
+
+from ipvm.host.wasi.errno import Errno, Failed
+from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.nodes import File
+from ipvm.host.wasi.rights import READ, WRITE
+
+__all__ = ["DESCRIPTORS_MAX", "Descriptor", "Descriptors", "Sink"]
+
+DESCRIPTORS_MAX: Final = 1024
+"""Descriptors that a guest may have open."""
+
+Sink: TypeAlias = Callable[[bytes], None]
+"""Takes what a guest writes to standard output or standard error."""
+
+
+@final
+class Descriptor:
+    """One of them.
+
+    Attributes:
+        node: The file or folder; for standard input a file that is read in order; for an output the
+            sink.
+        rights: What it may be used for.
+        inheriting: What those that are opened by it may be used for.
+        flags: As WASI has them: 1 to append, and others that change nothing here.
+        position: Where the file is read and written next.
+        is_stream: Whether it is standard input or output, which cannot be sought.
+        preopened: The path under which a guest finds the folder, if it was given to it.
+        names: Of the folder, as they were when it was read from the start.
+    """
+
+    __slots__ = (
+        "flags",
+        "inheriting",
+        "is_stream",
+        "names",
+        "node",
+        "position",
+        "preopened",
+        "rights",
+    )
+
+    def __init__(
+        self,
+        node: File | Folder | Sink,
+        rights: int,
+        inheriting: int = 0,
+        *,
+        flags: int = 0,
+        is_stream: bool = False,
+        preopened: bytes | None = None,
+    ) -> None:
+        self.node = node
+        self.rights = rights
+        self.inheriting = inheriting
+        self.flags = flags
+        self.position = 0
+        self.is_stream = is_stream
+        self.preopened = preopened
+        self.names: Sequence[bytes] | None = None
+
+    def need(self, rights: int) -> None:
+        """Make sure that it may be used for something.
+
+        Raises:
+            Failed: It may not.
+        """
+        missing = rights & ~self.rights
+        if missing:
+            raise Failed(Errno.BADF if missing & (READ | WRITE) else Errno.NOTCAPABLE)
+
+    def file(self, rights: int) -> File:
+        """Give the file that it is, if it can be sought and used for something.
+
+        Raises:
+            Failed: It is no such file.
+        """
+        if isinstance(self.node, Folder):
+            raise Failed(Errno.ISDIR if rights & (READ | WRITE) else Errno.BADF)
+        self.need(rights)
+        if self.is_stream or not isinstance(self.node, File):
+            raise Failed(Errno.SPIPE)
+        return self.node
+
+    def folder(self, rights: int) -> Folder:
+        """Give the folder that it is, if it may be used for something.
+
+        Raises:
+            Failed: It is no such folder.
+        """
+        if not isinstance(self.node, Folder):
+            raise Failed(Errno.NOTDIR)
+        self.need(rights)
+        return self.node
+
+
+@final
+class Descriptors:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Descriptor] = {}
+        self._lowest = 0
+        """No number below this one is free."""
+
+    def __getitem__(self, number: int) -> Descriptor:
+        """Give one by its number.
+
+        Raises:
+            Failed: There is none.
+        """
+        found = self._open.get(number)
+        if found is None:
+            raise Failed(Errno.BADF)
+        return found
+
+    def check_room(self) -> None:
+        """Make sure that there is room for another one.
+
+        Raises:
+            Failed: There is none.
+        """
+        if len(self._open) >= DESCRIPTORS_MAX:
+            raise Failed(Errno.MFILE)
+
+    def add(self, descriptor: Descriptor) -> int:
+        """Give it the lowest number that is free."""
+        while self._lowest in self._open:
+            self._lowest += 1
+        self._open[self._lowest] = descriptor
+        if isinstance(descriptor.node, File):
+            descriptor.node.opened += 1
+        return self._lowest
+
+    def close(self, number: int) -> None:
+        """Close one.
+
+        Raises:
+            Failed: There is none.
+        """
+        node = self[number].node
+        del self._open[number]
+        self._lowest = min(self._lowest, number)
+        if isinstance(node, File):
+            node.opened -= 1
+            node.forget()
+
+    def renumber(self, number: int, to: int) -> None:
+        """Give one the number of another one, which is closed.
+
+        Raises:
+            Failed: One of them is not there.
+        """
+        moved = self[number]
+        if self[to] is moved:
+            return
+        self.close(to)
+        self._open[to] = moved
+        del self._open[number]
+        self._lowest = min(self._lowest, number)

@@ -1,0 +1,306 @@
+"""The calls of WASI that are about an open file, folder or stream: `fd_*`.
+
+Each takes the process and the words of the request, as `calls.py` tells them; what it answers it leaves
+in the mail. It changes nothing before everything that it needs is there (see `origin.py`).
+"""
+
+import struct
+from typing import Final
+
+from ipvm.host.wasi import rights
+from ipvm.host.wasi.descriptors import Descriptor
+from ipvm.host.wasi.errno import Errno, Failed
+from ipvm.host.wasi.folder import Folder, Node
+from ipvm.host.wasi.nodes import BEGINNING, FILE_BYTES_MAX, File
+from ipvm.host.wasi.origin import DIRECTORY, REGULAR_FILE
+from ipvm.host.wasi.process import Process
+
+__all__ = ["DESCRIPTOR_CALLS", "give_stat", "set_times"]
+
+_FDSTAT: Final = struct.Struct("<BxHxxxxQQ")
+_STAT: Final = struct.Struct("<QQB7xQQQQQ")
+_DIRENT: Final = struct.Struct("<QQIB3x")
+_U64: Final = struct.Struct("<Q")
+_PRESTAT: Final = struct.Struct("<B3xI")
+_DEVICE: Final = 1
+_CHARACTER_DEVICE: Final = 2
+_APPEND: Final = 1
+_FLAGS: Final = 0b11111
+_ADVICE_MAX: Final = 5
+_ACCESSED, _ACCESSED_NOW, _MODIFIED, _MODIFIED_NOW = 1, 2, 4, 8
+_ACCESS: Final = _ACCESSED | _ACCESSED_NOW
+_MODIFICATION: Final = _MODIFIED | _MODIFIED_NOW
+
+
+def read(p: Process, w: tuple[int, ...]) -> None:
+    """Read on from where the last read ended."""
+    d = p.descriptors[w[0]]
+    if isinstance(d.node, Folder):
+        raise Failed(Errno.ISDIR)
+    d.need(rights.READ)
+    assert isinstance(d.node, File)
+    data = d.node.read(d.position, w[1])
+    d.position += len(data)
+    p.mail.give(data)
+
+
+def read_at(p: Process, w: tuple[int, ...]) -> None:
+    """Read from somewhere."""
+    file = p.descriptors[w[0]].file(rights.READ | rights.SEEK)
+    p.mail.give(file.read(_offset(w[2]), w[1]))
+
+
+def write(p: Process, w: tuple[int, ...]) -> None:
+    """Write on from where the last write ended, or at the end."""
+    d = p.descriptors[w[0]]
+    if isinstance(d.node, Folder):
+        raise Failed(Errno.ISDIR)
+    d.need(rights.WRITE)
+    data = p.mail.taken(0, w[1])
+    if isinstance(d.node, File):
+        start = d.node.size if d.flags & _APPEND else d.position
+        _write(p, d.node, start, data)
+        d.position = start + len(data)
+    else:
+        d.node(data)
+    p.mail.count(len(data))
+
+
+def write_at(p: Process, w: tuple[int, ...]) -> None:
+    """Write somewhere."""
+    file = p.descriptors[w[0]].file(rights.WRITE | rights.SEEK)
+    data = p.mail.taken(0, w[1])
+    _write(p, file, _offset(w[2]), data)
+    p.mail.count(len(data))
+
+
+def _write(p: Process, file: File, offset: int, data: bytes) -> None:
+    file.write(offset, data)
+    file.modified = file.changed = p.now()
+
+
+def seek(p: Process, w: tuple[int, ...]) -> None:
+    """Move to where the next read or write is."""
+    d = p.descriptors[w[0]]
+    needed = rights.TELL if (w[1], w[2]) == (0, 1) and not d.rights & rights.SEEK else rights.SEEK
+    file = d.file(needed)
+    starts = (0, d.position, file.size)
+    if w[2] >= len(starts):
+        raise Failed(Errno.INVAL)
+    position = starts[w[2]] + _signed(w[1])
+    if not 0 <= position <= FILE_BYTES_MAX:
+        raise Failed(Errno.INVAL)
+    d.position = position
+    p.mail.give(_U64.pack(position))
+
+
+def tell(p: Process, w: tuple[int, ...]) -> None:
+    """Tell where the next read or write is."""
+    d = p.descriptors[w[0]]
+    d.file(rights.TELL)
+    p.mail.give(_U64.pack(d.position))
+
+
+def close(p: Process, w: tuple[int, ...]) -> None:
+    """Close a descriptor."""
+    p.descriptors.close(w[0])
+
+
+def renumber(p: Process, w: tuple[int, ...]) -> None:
+    """Move a descriptor to the number of another one."""
+    p.descriptors.renumber(w[0], w[1])
+
+
+def advise(p: Process, w: tuple[int, ...]) -> None:
+    """Take advice, and make nothing of it."""
+    p.descriptors[w[0]].file(rights.ADVISE)
+    _offset(w[1])
+    _offset(w[2])
+    if w[3] > _ADVICE_MAX:
+        raise Failed(Errno.INVAL)
+
+
+def allocate(p: Process, w: tuple[int, ...]) -> None:
+    """Make a file at least so large."""
+    file = p.descriptors[w[0]].file(rights.ALLOCATE)
+    offset, size = _offset(w[1]), _offset(w[2])
+    if not size:
+        raise Failed(Errno.INVAL)
+    if offset + size > FILE_BYTES_MAX:
+        raise Failed(Errno.FBIG)
+    if offset + size > file.size:
+        _resize(p, file, offset + size)
+
+
+def set_size(p: Process, w: tuple[int, ...]) -> None:
+    """Cut a file, or let zeros follow."""
+    _resize(p, p.descriptors[w[0]].file(rights.SET_SIZE), _offset(w[1]))
+
+
+def _resize(p: Process, file: File, size: int) -> None:
+    if file.read_only:
+        raise Failed(Errno.ROFS)
+    file.resize(size)
+    file.modified = file.changed = p.now()
+
+
+def sync(p: Process, w: tuple[int, ...]) -> None:
+    """Do nothing: what is written is there."""
+    p.descriptors[w[0]].need(rights.SYNC)
+
+
+def sync_data(p: Process, w: tuple[int, ...]) -> None:
+    """Do nothing: what is written is there."""
+    p.descriptors[w[0]].need(rights.SYNC_DATA)
+
+
+def status(p: Process, w: tuple[int, ...]) -> None:
+    """Tell what a descriptor is and may be used for."""
+    d = p.descriptors[w[0]]
+    p.mail.give(_FDSTAT.pack(_type_of(d), d.flags, d.rights, d.inheriting))
+
+
+def set_flags(p: Process, w: tuple[int, ...]) -> None:
+    """Set whether all writes go to the end."""
+    d = p.descriptors[w[0]]
+    d.need(rights.SET_FLAGS)
+    if w[1] & ~_FLAGS:
+        raise Failed(Errno.INVAL)
+    d.flags = w[1]
+
+
+def set_rights(p: Process, w: tuple[int, ...]) -> None:
+    """Give up rights."""
+    d = p.descriptors[w[0]]
+    if w[1] & ~d.rights or w[2] & ~d.inheriting:
+        raise Failed(Errno.NOTCAPABLE)
+    d.rights, d.inheriting = w[1], w[2]
+
+
+def stat(p: Process, w: tuple[int, ...]) -> None:
+    """Tell what is known of what is open."""
+    d = p.descriptors[w[0]]
+    d.need(rights.STAT)
+    if d.is_stream or not isinstance(d.node, (File, Folder)):
+        times = (BEGINNING,) * 3
+        p.mail.give(_STAT.pack(_DEVICE, w[0], _CHARACTER_DEVICE, 1, 0, *times))
+    else:
+        give_stat(p, d.node)
+
+
+def give_stat(p: Process, node: Node) -> None:
+    """Leave what is known of a node."""
+    times = (node.accessed, node.modified, node.changed)
+    p.mail.give(_STAT.pack(_DEVICE, node.ino, node.type, node.links, node.size, *times))
+
+
+def set_stat_times(p: Process, w: tuple[int, ...]) -> None:
+    """Set the times of what is open."""
+    d = p.descriptors[w[0]]
+    d.need(rights.SET_TIMES)
+    if d.is_stream or not isinstance(d.node, (File, Folder)):
+        raise Failed(Errno.BADF)
+    set_times(p, d.node, *w[1:4])
+
+
+def set_times(p: Process, node: Node, accessed: int, modified: int, flags: int) -> None:
+    """Set the times of a node.
+
+    Raises:
+        Failed: The flags contradict each other, or it cannot be changed.
+    """
+    twice = flags & _ACCESS == _ACCESS or flags & _MODIFICATION == _MODIFICATION
+    if twice or flags & ~(_ACCESS | _MODIFICATION):
+        raise Failed(Errno.INVAL)
+    if isinstance(node, (File, Folder)) and node.read_only:
+        raise Failed(Errno.ROFS)
+    now = p.now()
+    if flags & _ACCESS:
+        node.accessed = now if flags & _ACCESSED_NOW else accessed
+    if flags & _MODIFICATION:
+        node.modified = now if flags & _MODIFIED_NOW else modified
+    node.changed = now
+
+
+def preopened(p: Process, w: tuple[int, ...]) -> None:
+    """Tell that a folder was given to the guest, and the size of its path."""
+    p.mail.give(_PRESTAT.pack(0, len(_preopened(p, w[0]))))
+
+
+def preopened_path(p: Process, w: tuple[int, ...]) -> None:
+    """Tell the path of a folder that was given to the guest."""
+    path = _preopened(p, w[0])
+    if len(path) > w[1]:
+        raise Failed(Errno.NAMETOOLONG)
+    p.mail.give(path)
+
+
+def _preopened(p: Process, number: int) -> bytes:
+    path = p.descriptors[number].preopened
+    if path is None:
+        raise Failed(Errno.BADF)
+    return path
+
+
+def read_folder(p: Process, w: tuple[int, ...]) -> None:
+    """Tell names: `.` and `..`, then the others by their bytes. A cookie is a position among them."""
+    d = p.descriptors[w[0]]
+    folder, room, cookie = d.folder(rights.READ_FOLDER), w[1], w[2]
+    if not cookie or d.names is None:
+        d.names = folder.names()
+    data = bytearray()
+    while len(data) < room and cookie < len(d.names) + 2:
+        name = (b".", b"..")[cookie] if cookie < 2 else d.names[cookie - 2]  # noqa: PLR2004 - these
+        entry = _entry(folder, name)
+        cookie += 1
+        if entry is not None:
+            data += _DIRENT.pack(cookie, entry[0], len(name), entry[1]) + name
+    p.mail.give(bytes(data[:room]))
+
+
+def _entry(folder: Folder, name: bytes) -> tuple[int, int] | None:
+    if name == b".":
+        return folder.ino, DIRECTORY
+    return (folder.parent.ino, DIRECTORY) if name == b".." else folder.entry(name)
+
+
+def _type_of(d: Descriptor) -> int:
+    if d.is_stream:
+        return _CHARACTER_DEVICE
+    return DIRECTORY if isinstance(d.node, Folder) else REGULAR_FILE
+
+
+def _signed(word: int) -> int:
+    return word - 2**64 if word >= 2**63 else word
+
+
+def _offset(word: int) -> int:
+    if word > FILE_BYTES_MAX:
+        raise Failed(Errno.INVAL)
+    return word
+
+
+DESCRIPTOR_CALLS: Final = {
+    "fd_advise": advise,
+    "fd_allocate": allocate,
+    "fd_close": close,
+    "fd_datasync": sync_data,
+    "fd_fdstat_get": status,
+    "fd_fdstat_set_flags": set_flags,
+    "fd_fdstat_set_rights": set_rights,
+    "fd_filestat_get": stat,
+    "fd_filestat_set_size": set_size,
+    "fd_filestat_set_times": set_stat_times,
+    "fd_pread": read_at,
+    "fd_prestat_dir_name": preopened_path,
+    "fd_prestat_get": preopened,
+    "fd_pwrite": write_at,
+    "fd_read": read,
+    "fd_readdir": read_folder,
+    "fd_renumber": renumber,
+    "fd_seek": seek,
+    "fd_sync": sync,
+    "fd_tell": tell,
+    "fd_write": write,
+}
+"""The calls by their names."""
