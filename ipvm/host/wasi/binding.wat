@@ -3,7 +3,8 @@
 ;; It stands between the guest's memory and the mail, a memory that the host reads and writes. Every
 ;; pointer of a guest is checked here. The layout of the mail:
 ;;
-;;          0  request: eight u64 words       64  reply: the number of bytes at 4096, as u64
+;;          0  request: eight u64 words
+;;         64  reply: u64 number of bytes at 4096, u64 number of strings
 ;;       4096  bytes that the guest gives or gets, 16 MiB
   ;; Whether the guest's memory lacks a part of [at, at + length).
   (func $outside (param $at i32) (param $length i32) (result i32)

@@ -31,7 +31,7 @@ _SIGNALS: Final = 31
 
 def arguments(p: Process, _w: tuple[int, ...]) -> None:
     """Give the arguments."""
-    p.mail.give(_strings(p.setting.arguments))
+    p.mail.give(_strings(p.setting.arguments), len(p.setting.arguments))
 
 
 def arguments_sizes(p: Process, _w: tuple[int, ...]) -> None:
@@ -41,7 +41,8 @@ def arguments_sizes(p: Process, _w: tuple[int, ...]) -> None:
 
 def environ(p: Process, _w: tuple[int, ...]) -> None:
     """Give the environment."""
-    p.mail.give(_strings(_environ(p)))
+    texts = _environ(p)
+    p.mail.give(_strings(texts), len(texts))
 
 
 def environ_sizes(p: Process, _w: tuple[int, ...]) -> None:

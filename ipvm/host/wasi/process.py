@@ -44,8 +44,8 @@ class Mail(Protocol):
         """Give bytes that the guest gave."""
         ...
 
-    def give(self, data: bytes) -> None:
-        """Leave bytes for the guest, and their number."""
+    def give(self, data: bytes, number: int = 0) -> None:
+        """Leave bytes for the guest, how many they are, and another number."""
         ...
 
     def count(self, number: int) -> None:

@@ -1,0 +1,110 @@
+"""The host's side of WASI: a request in the mail becomes a call on the process, and its answer.
+
+What can be answered at once is. Where more has to be fetched first, the guest asks again in the way that
+waits, and the call is begun anew with what was fetched.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Final, final
+
+import trio
+
+from ipvm.host.wasi.binding import BUFFER
+from ipvm.host.wasi.calls import FIRST_OPERATION, WASI_CALLS
+from ipvm.host.wasi.errno import Failed
+from ipvm.host.wasi.on_descriptors import DESCRIPTOR_CALLS
+from ipvm.host.wasi.on_paths import PATH_CALLS
+from ipvm.host.wasi.on_process import PROCESS_CALLS
+from ipvm.host.wasi.origin import Wanted
+from ipvm.host.wasi.process import Process, Setting
+
+__all__ = ["CALL_FUEL", "Serving"]
+
+CALL_FUEL: Final = 3_000
+"""Fuel that a call costs, besides one for each byte that it moves and the instructions of its binding."""
+_PENDING: Final = 65_535
+_WORDS: Final = struct.Struct("<8Q")
+_REPLY: Final = struct.Struct("<QQ")
+_REPLY_AT: Final = 64
+_CALLS: Final = {**DESCRIPTOR_CALLS, **PATH_CALLS, **PROCESS_CALLS}
+_ACTIONS: Final = tuple([_CALLS[call.name] for call in WASI_CALLS])
+
+
+@final
+class _Mail:
+    """The memory of the mail."""
+
+    __slots__ = ("moved", "view")
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.moved = 0
+
+    def taken(self, start: int, size: int) -> bytes:
+        self.moved += size
+        return bytes(self.view[BUFFER + start : BUFFER + start + size])
+
+    def give(self, data: bytes, number: int = 0) -> None:
+        size = len(data)
+        self.moved += size
+        self.view[BUFFER : BUFFER + size] = data
+        _REPLY.pack_into(self.view, _REPLY_AT, size, number)
+
+    def count(self, number: int) -> None:
+        _REPLY.pack_into(self.view, _REPLY_AT, number, 0)
+
+
+@final
+class Serving:
+    """Serves the guests of one process."""
+
+    def __init__(self, view: memoryview, setting: Setting, charge: Callable[[int], None]) -> None:
+        """Begin a process.
+
+        Args:
+            view: Of the memory of the mail, until the process is closed.
+            setting: What it is given.
+            charge: Takes fuel for what was done.
+        """
+        self._mail = _Mail(view)
+        self._charge = charge
+        self._wanted: Wanted | None = None
+        self.process = Process(self._mail, setting)
+
+    def now(self, operation: int) -> int:
+        """Do a call at once, or say that it has to wait.
+
+        Raises:
+            Ended: The guest ended itself.
+            IpvmError: The guest cannot go on.
+        """
+        self._mail.moved = 0
+        try:
+            action = _ACTIONS[operation - FIRST_OPERATION]
+            action(self.process, _WORDS.unpack_from(self._mail.view, 0))
+        except Failed as failed:
+            self._charge(CALL_FUEL)
+            return int(failed.errno)
+        except Wanted as wanted:
+            self._wanted = wanted
+            return _PENDING
+        self._charge(CALL_FUEL + self._mail.moved)
+        return 0
+
+    async def wait(self, operation: int) -> int:
+        """Do a call that has to wait, after `now` said so."""
+        errno = _PENDING
+        while errno == _PENDING:
+            wanted, self._wanted = self._wanted, None
+            if wanted is None:
+                await trio.lowlevel.checkpoint()
+            else:
+                await wanted.fetch()
+            errno = self.now(operation)
+        return errno
+
+    def close(self) -> None:
+        """Forget what was written, and the view."""
+        self.process.close()
+        self._mail.view.release()
