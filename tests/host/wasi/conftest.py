@@ -104,7 +104,9 @@ async def run_guest(data: bytes, *, fuel: int = 10**12, **given: object) -> Ran:
     engine = engine_for("deterministic")
     imports = [(i.module.encode(), i.name.encode()) for i in read_module(data).imports]
     sources = tuple(InstanceExport(2, b".".join(names)) for names in imports)
-    stub, mail, binding = (compiled(text_to_module(f())) for f in (stub_text, mail_text, binding_text))
+    stub, mail, binding = (
+        compiled(text_to_module(f())) for f in (stub_text, mail_text, binding_text)
+    )
     parts = [
         kernel_part(engine, is_brief=False),
         Part(mail),
