@@ -57,6 +57,11 @@ def binding_text() -> str:
     size = len(WASI_CALLS)
     fields = Path(__file__).with_name("binding.wat").read_text("utf-8")
     names = " ".join(f"${call.name}" for call in WASI_CALLS)
+    functions = [
+        _Function(slot, call).text()
+        for slot, call in enumerate(WASI_CALLS)
+        if f"(func ${call.name} " not in fields
+    ]
     return f"""(module
   (import "mail" "memory" (memory $k {_PAGES} {_PAGES}))
   (import "host" "now" (func $now (param i32) (result i32)))
@@ -65,7 +70,7 @@ def binding_text() -> str:
   (import "stub" "table" (table $stub {size} {size} funcref))
   (elem (table $stub) (i32.const 0) func {names})
 {fields}
-{"".join(_Function(slot, call).text() for slot, call in enumerate(WASI_CALLS))})
+{"".join(functions)})
 """
 
 
@@ -86,11 +91,8 @@ class _Function:
         """Give the function."""
         for kind in self._call.takes:
             _WRITERS[kind](self)
-        if self._call.name == "sched_yield":
-            ask = ""
-        else:
-            ask = f"(local.set $errno (call $ask (i32.const {self._operation})))"
-            ask += "(if (local.get $errno) (then (return (local.get $errno))))"
+        ask = f"(local.set $errno (call $ask (i32.const {self._operation})))"
+        ask += "(if (local.get $errno) (then (return (local.get $errno))))"
         body = "\n    ".join([*self._before, ask, *self._after, "(i32.const 0)"])
         if self._call.name == "proc_exit":
             body = (

@@ -174,7 +174,8 @@ class Folder(Stamped):
             return node.ino, node.type
         if name in self._changes:
             return None
-        return _given_ino(self.ino, name), self._listed()[name]
+        type_ = self._listed().get(name)
+        return None if type_ is None else (_given_ino(self.ino, name), type_)
 
     def put(self, name: bytes, node: "Node", time: int) -> None:
         """Set what stands under a name, which `get` was asked for before.

@@ -74,13 +74,6 @@ def clock_step(p: Process, w: tuple[int, ...]) -> None:
     p.mail.give(_U64.pack(CLOCK_STEP))
 
 
-def clock(p: Process, w: tuple[int, ...]) -> None:
-    """Read a clock, which advances it."""
-    _check_clock(w[0])
-    p.elapsed += CLOCK_STEP
-    p.mail.give(_U64.pack(p.elapsed + (BEGINNING if w[0] == _REALTIME else 0)))
-
-
 def _check_clock(number: int) -> None:
     if number >= _CLOCKS:
         raise Failed(Errno.INVAL)
@@ -110,7 +103,7 @@ def poll(p: Process, w: tuple[int, ...]) -> None:
         else:
             raise Failed(Errno.INVAL)
     wait = 0 if events else min(clocks)[0]
-    p.elapsed = min(p.elapsed + wait, 2**62)
+    p.mail.elapsed = min(p.mail.elapsed + wait, 2**62)
     events += [_EVENT.pack(userdata, 0, _CLOCK, 0, 0) for due, userdata in clocks if due <= wait]
     p.mail.give(b"".join(events))
 
@@ -119,7 +112,7 @@ def _wait_of(p: Process, number: int, timeout: int, flags: int) -> int:
     """Give the nanoseconds until a clock says something."""
     if not flags & _ABSOLUTE:
         return timeout
-    return max(timeout - p.elapsed - (BEGINNING if number == _REALTIME else 0), 0)
+    return max(timeout - p.mail.elapsed - (BEGINNING if number == _REALTIME else 0), 0)
 
 
 def _ready(p: Process, number: int, kind: int) -> tuple[int, int]:
@@ -149,10 +142,6 @@ def signal(_p: Process, w: tuple[int, ...]) -> None:
         raise Ended(128 + w[0], w[0])
 
 
-def nothing(_p: Process, _w: tuple[int, ...]) -> None:
-    """Let others run, of whom there are none."""
-
-
 def no_socket(p: Process, w: tuple[int, ...]) -> NoReturn:
     """Say that a descriptor is no socket."""
     p.descriptors[w[0]]  # the other answer is that there is none
@@ -163,17 +152,15 @@ PROCESS_CALLS: Final = {
     "args_get": arguments,
     "args_sizes_get": arguments_sizes,
     "clock_res_get": clock_step,
-    "clock_time_get": clock,
     "environ_get": environ,
     "environ_sizes_get": environ_sizes,
     "poll_oneoff": poll,
     "proc_exit": leave,
     "proc_raise": signal,
     "random_get": chance,
-    "sched_yield": nothing,
     "sock_accept": no_socket,
     "sock_recv": no_socket,
     "sock_send": no_socket,
     "sock_shutdown": no_socket,
 }
-"""The calls by their names."""
+"""The calls by their names, besides two that the binding answers alone."""

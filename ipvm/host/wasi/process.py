@@ -20,7 +20,8 @@ from ipvm.host.wasi.tree import Tree
 __all__ = ["CLOCK_STEP", "Ended", "Mail", "Mount", "Process", "Setting"]
 
 CLOCK_STEP: Final = 1000
-"""Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on."""
+"""Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on; the
+binding does that."""
 
 
 class Ended(Exception):
@@ -38,7 +39,13 @@ class Ended(Exception):
 
 
 class Mail(Protocol):
-    """Where the binding of a guest leaves bytes for the host, and finds them."""
+    """Where the binding of a guest leaves bytes for the host, and finds them.
+
+    Attributes:
+        elapsed: Nanoseconds that have passed for the guest. The binding reads the clock there.
+    """
+
+    elapsed: int
 
     def taken(self, start: int, size: int) -> bytes:
         """Give bytes that the guest gave."""
@@ -106,13 +113,11 @@ class Process:
         setting: What it was given.
         descriptors: What it has open.
         tree: The names of its files.
-        elapsed: Nanoseconds that have passed for it.
     """
 
     def __init__(self, mail: Mail, setting: Setting) -> None:
         self.mail = mail
         self.setting = setting
-        self.elapsed = 0
         self.ledger = Ledger(setting.written_bytes_max)
         nodes = Nodes(self.ledger)
         self.tree = Tree(nodes, self.now)
@@ -130,7 +135,7 @@ class Process:
 
     def now(self) -> int:
         """Give the time in nanoseconds since 1970."""
-        return BEGINNING + self.elapsed
+        return BEGINNING + self.mail.elapsed
 
     def draw(self, size: int) -> bytes:
         """Give bytes of chance: SHAKE-256 of the seed and of how often it was asked, as a u64."""

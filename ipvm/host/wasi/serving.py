@@ -23,12 +23,20 @@ __all__ = ["CALL_FUEL", "Serving"]
 
 CALL_FUEL: Final = 3_000
 """Fuel that a call costs, besides one for each byte that it moves and the instructions of its binding."""
+DEBT_MAX: Final = 1_000_000
+"""Fuel that is charged in one go. To look at the fuel of a store takes longer than most calls."""
 _PENDING: Final = 65_535
-_WORDS: Final = struct.Struct("<8Q")
+_WORDS: Final = struct.Struct("<8Q").unpack_from
 _REPLY: Final = struct.Struct("<QQ")
 _REPLY_AT: Final = 64
+_ELAPSED: Final = struct.Struct("<Q")
+_ELAPSED_AT: Final = 80
 _CALLS: Final = {**DESCRIPTOR_CALLS, **PATH_CALLS, **PROCESS_CALLS}
-_ACTIONS: Final = tuple([_CALLS[call.name] for call in WASI_CALLS])
+_ACTIONS: Final = {
+    operation: _CALLS[call.name]
+    for operation, call in enumerate(WASI_CALLS, FIRST_OPERATION)
+    if call.name in _CALLS
+}
 
 
 @final
@@ -40,6 +48,15 @@ class _Mail:
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.moved = 0
+
+    @property
+    def elapsed(self) -> int:
+        elapsed: int = _ELAPSED.unpack_from(self.view, _ELAPSED_AT)[0]
+        return elapsed
+
+    @elapsed.setter
+    def elapsed(self, nanoseconds: int) -> None:
+        _ELAPSED.pack_into(self.view, _ELAPSED_AT, nanoseconds)
 
     def taken(self, start: int, size: int) -> bytes:
         self.moved += size
@@ -69,6 +86,7 @@ class Serving:
         """
         self._mail = _Mail(view)
         self._charge = charge
+        self._debt = 0
         self._wanted: Wanted | None = None
         self.process = Process(self._mail, setting)
 
@@ -79,18 +97,26 @@ class Serving:
             Ended: The guest ended itself.
             IpvmError: The guest cannot go on.
         """
-        self._mail.moved = 0
+        mail = self._mail
+        errno = 0
         try:
-            action = _ACTIONS[operation - FIRST_OPERATION]
-            action(self.process, _WORDS.unpack_from(self._mail.view, 0))
+            _ACTIONS[operation](self.process, _WORDS(mail.view))
         except Failed as failed:
-            self._charge(CALL_FUEL)
-            return int(failed.errno)
+            errno = int(failed.errno)
         except Wanted as wanted:
             self._wanted = wanted
+            mail.moved = 0
             return _PENDING
-        self._charge(CALL_FUEL + self._mail.moved)
-        return 0
+        self._debt += CALL_FUEL + mail.moved
+        mail.moved = 0
+        if self._debt >= DEBT_MAX:
+            self.settle()
+        return errno
+
+    def settle(self) -> None:
+        """Charge what is owed. It has to be done once more when the guest has ended."""
+        debt, self._debt = self._debt, 0
+        self._charge(debt)
 
     async def wait(self, operation: int) -> int:
         """Do a call that has to wait, after `now` said so."""

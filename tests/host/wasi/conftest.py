@@ -98,16 +98,15 @@ def compiled_modules() -> Iterator[None]:
     compiled.cache_clear()
 
 
-async def run_guest(data: bytes, *, fuel: int = 10**12, **given: object) -> Ran:
-    """Run a WASI command over a setting."""
-    ran = Ran()
+def parts_of(data: bytes) -> list[Part]:
+    """Kernel, mail, stub, guest and binding."""
     engine = engine_for("deterministic")
     imports = [(i.module.encode(), i.name.encode()) for i in read_module(data).imports]
     sources = tuple(InstanceExport(2, b".".join(names)) for names in imports)
     stub, mail, binding = (
         compiled(text_to_module(f())) for f in (stub_text, mail_text, binding_text)
     )
-    parts = [
+    return [
         kernel_part(engine, is_brief=False),
         Part(mail),
         Part(stub),
@@ -130,9 +129,15 @@ async def run_guest(data: bytes, *, fuel: int = 10**12, **given: object) -> Ran:
             ),
         ),
     ]
+
+
+async def run_guest(data: bytes, *, fuel: int = 10**12, **given: object) -> Ran:
+    """Run a WASI command over a setting."""
+    ran = Ran()
+    engine = engine_for("deterministic")
+    assembly = Assembly(engine, parts_of(data))
     store = Store(engine)
     store.fuel = fuel
-    assembly = Assembly(engine, parts)
     assembly.build(store)
     memory = assembly.export(store, 1, b"memory")
     view = store.memory_view(memory.address, MAIL_BYTES)
@@ -151,8 +156,9 @@ async def run_guest(data: bytes, *, fuel: int = 10**12, **given: object) -> Ran:
     except Ended as ended:
         ran.code = ended.code
     finally:
+        serving.settle()
         ran.fuel = fuel - store.fuel
-        view.release()
+        serving.close()
         store.close()
     return ran
 

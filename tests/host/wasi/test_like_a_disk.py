@@ -5,7 +5,9 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -15,7 +17,10 @@ from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.nodes import File, Link
 from ipvm.host.wasi.tree import Opening
 
-GIVEN = {
+if TYPE_CHECKING:
+    from tests.host.wasi.conftest import Entries, World
+
+GIVEN: "Entries" = {
     "a": {"a": b"aa" * 9000, "b": {}, "c": {"a": b""}},
     "b": b"0123456789",
     "c": "a/c",
@@ -64,7 +69,7 @@ steps = st.builds(
 )
 
 
-def ours(world, step: Step) -> object:
+def ours(world: "World", step: Step) -> object:
     tree, root = world.tree, world.root
     path, other = step.path.encode(), step.other.encode()
     actions: dict[str, Callable[[], object]] = {
@@ -80,7 +85,7 @@ def ours(world, step: Step) -> object:
     return world.ask(actions[step.name])
 
 
-def write(world, step: Step) -> int | None:
+def write(world: "World", step: Step) -> int | None:
     follow, create, exclusive, truncate, resize = step.flags
     how = Opening(
         follow=follow, create=create, exclusive=exclusive and create, truncate=truncate, write=True
@@ -94,38 +99,35 @@ def write(world, step: Step) -> int | None:
     return file.size
 
 
-def stat(world, step: Step) -> tuple[str, int]:
+def stat(world: "World", step: Step) -> tuple[str, int]:
     node = world.tree.find(world.root, step.path.encode(), follow=step.flags[0])
     return type(node).__name__, 0 if isinstance(node, Folder) else node.size
 
 
 def theirs(root: Path, step: Step) -> object:
-    path, other = step.path, step.other
+    path, other, follow = step.path, step.other, step.flags[0]
     here = os.open(root, os.O_RDONLY)
+    actions: dict[str, Callable[[], object]] = {
+        "write": lambda: disk_write(here, step),
+        "mkdir": lambda: os.mkdir(path, dir_fd=here),
+        "rmdir": lambda: os.rmdir(path, dir_fd=here),
+        "unlink": lambda: os.unlink(path, dir_fd=here),
+        "symlink": lambda: os.symlink(other, path, dir_fd=here),
+        "link": lambda: os.link(
+            path, other, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=follow
+        ),
+        "rename": lambda: os.rename(path, other, src_dir_fd=here, dst_dir_fd=here),
+        "stat": lambda: disk_stat(os.stat(path, dir_fd=here, follow_symlinks=follow)),
+    }
     try:
-        match step.name:
-            case "write":
-                return disk_write(here, step)
-            case "mkdir":
-                return os.mkdir(path, dir_fd=here)
-            case "rmdir":
-                return os.rmdir(path, dir_fd=here)
-            case "unlink":
-                return os.unlink(path, dir_fd=here)
-            case "symlink":
-                return os.symlink(other, path, dir_fd=here)
-            case "link":
-                return os.link(
-                    path, other, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=step.flags[0]
-                )
-            case "rename":
-                return os.rename(path, other, src_dir_fd=here, dst_dir_fd=here)
-            case _:
-                found = os.stat(path, dir_fd=here, follow_symlinks=step.flags[0])
-                kind = {4: "Folder", 8: "File", 10: "Link"}[found.st_mode >> 12]
-                return kind, 0 if kind == "Folder" else found.st_size
+        return actions[step.name]()
     finally:
         os.close(here)
+
+
+def disk_stat(found: os.stat_result) -> tuple[str, int]:
+    kind = {4: "Folder", 8: "File", 10: "Link"}[found.st_mode >> 12]
+    return kind, 0 if kind == "Folder" else found.st_size
 
 
 def disk_write(here: int, step: Step) -> int:
@@ -143,7 +145,7 @@ def disk_write(here: int, step: Step) -> int:
         os.close(file)
 
 
-def put_on_disk(entries, folder: Path) -> None:
+def put_on_disk(entries: "Entries", folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, entry in entries.items():
         if isinstance(entry, dict):
@@ -151,14 +153,14 @@ def put_on_disk(entries, folder: Path) -> None:
         elif isinstance(entry, bytes):
             (folder / name).write_bytes(entry)
         else:
-            os.symlink(entry, folder / name)
+            os.symlink(entry, folder / name)  # noqa: PTH211 - a Path drops a slash at the end
 
 
 def on_disk(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
-            found[path.name] = os.readlink(path)
+            found[path.name] = os.readlink(path)  # noqa: PTH115 - likewise
         elif path.is_dir():
             found[path.name] = on_disk(path)
         else:
@@ -166,60 +168,69 @@ def on_disk(folder: Path) -> dict[str, object]:
     return found
 
 
-def in_world(world, folder: Folder) -> dict[str, object]:
+def in_world(world: "World", folder: Folder) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in world.ask(folder.names):
-        node = world.ask(lambda name=name: folder.get(name))
+        node = world.ask(partial(folder.get, name))
+        assert node is not None
         assert folder.entry(name) == (node.ino, node.type)
         if isinstance(node, Link):
             found[name.decode()] = node.target.decode()
         elif isinstance(node, Folder):
             found[name.decode()] = in_world(world, node)
         else:
-            data = world.ask(lambda node=node: node.read(0, 10**6))
+            data = world.ask(partial(node.read, 0, 10**6))
             found[name.decode()] = (data, node.links)
     return found
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, max_size=12))
-def test_the_same_steps_lead_to_the_same_answers_and_the_same_tree(world, taken):
+def test_the_same_steps_lead_to_the_same_answers_and_the_same_tree(
+    world: "Callable[..., World]", taken: list[Step]
+) -> None:
     with tempfile.TemporaryDirectory() as above:
         root = Path(above) / "x/x/x/x" / "root"
         put_on_disk(GIVEN, root)
-        compare(world(GIVEN), root, taken)
+        here = world(GIVEN)
+        try:
+            compare(here, root, taken)
+        finally:
+            here.ledger.close()
 
 
-def compare(here, root: Path, taken: list[Step]) -> None:
+def compare(here: "World", root: Path, taken: list[Step]) -> None:
     for step in taken:
         try:
-            answer = ours(here, step)
+            answer: object = ours(here, step)
         except Failed as failed:
             if failed.errno == Errno.PERM:  # it would lead out; on disk, it does
                 continue
             answer = failed.errno.name
         try:
-            expected = theirs(root, step)
+            expected: object = theirs(root, step)
         except OSError as error:
-            expected = errno.errorcode[error.errno][1:]
+            expected = errno.errorcode[error.errno or 0][1:]
         assert (step, answer) == (step, expected)
     assert in_world(here, here.root) == on_disk(root)
 
 
-def test_what_is_removed_counts_no_more(world):
+def test_what_is_removed_counts_no_more(world: "Callable[..., World]") -> None:
     here = world({})
     for _ in range(3):
         file = here.ask(lambda: here.tree.open(here.root, b"x", Opening(create=True)))
+        assert isinstance(file, File)
         file.write(0, bytes(10**6))
         here.tree.make_link(b"x", here.root, b"y")
         here.ask(lambda: here.tree.rename(here.root, b"y", here.root, b"z"))
         here.tree.remove_file(here.root, b"x")
         here.tree.remove_file(here.root, b"z")
         assert here.ledger.charged == 0
+    here.ledger.close()
 
 
 @pytest.mark.parametrize("path", [b"/", b"/a", b"..", b"a/../..", b"c/../../.."])
-def test_no_path_leads_out(world, path):
+def test_no_path_leads_out(world: "Callable[..., World]", path: bytes) -> None:
     here = world(GIVEN)
     with pytest.raises(Failed) as failed:
         here.ask(lambda: here.tree.find(here.root, path, follow=True))

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
@@ -11,14 +13,18 @@ from ipvm.engine import Trap, text_to_module
 from ipvm.errors import LimitExceeded
 from ipvm.host.wasi.calls import WASI_CALLS, WASI_MODULE
 from ipvm.host.wasi.errno import Errno
-from ipvm.host.wasi.origin import GivenFile
+from ipvm.host.wasi.origin import GivenFile, GivenFolder
 from ipvm.host.wasi.process import Mount
 
+if TYPE_CHECKING:
+    from tests.host.wasi.conftest import Entries, Ran
+
+Run: TypeAlias = "Callable[..., Awaitable[Ran]]"
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
-def tour(tmp_path_factory) -> bytes:
+def tour(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     pytest.importorskip("ziglang", reason="ziglang, which builds C for WASI, is not installed")
     built = tmp_path_factory.mktemp("c") / "tour.wasm"
     source = HERE / "tour.c"
@@ -27,11 +33,13 @@ def tour(tmp_path_factory) -> bytes:
     return built.read_bytes()
 
 
-async def test_a_c_program_finds_its_files_as_on_a_disk(tour, run, tree):
+async def test_a_c_program_finds_its_files_as_on_a_disk(
+    tour: bytes, run: "Run", tree: "Callable[[Entries], GivenFolder]"
+) -> None:
     big = b"some line of text\n" * 200_000
     given = tree({"a": {"big.txt": big}, "b": {}, "out": "../../etc", "c": b"1"})
 
-    def go():
+    def go() -> "Awaitable[Ran]":
         return run(
             tour,
             arguments=(b"prog", b"x y"),
@@ -52,7 +60,7 @@ async def test_a_c_program_finds_its_files_as_on_a_disk(tour, run, tree):
         "49ab483a584ab590",
         "stdin 3",
     ]
-    assert (ran.stderr, ran.code) == (b"bye\n", 7)
+    assert (bytes(ran.stderr), ran.code) == (b"bye\n", 7)
     again = await go()
     assert (again.stdout, again.fuel) == (ran.stdout, ran.fuel)
 
@@ -77,7 +85,7 @@ def numbers(name: str, value: int) -> str:
 
 @pytest.mark.parametrize("name", [c.name for c in WASI_CALLS if c.name != "proc_exit"])
 @pytest.mark.parametrize("value", [0, 1, 3, 131_071, 131_072, -1, -8, 2**31 - 1])
-async def test_any_numbers_get_an_answer(run, name, value):
+async def test_any_numbers_get_an_answer(run: "Run", name: str, value: int) -> None:
     code = guest(f"(local.set $errno (call ${name} {numbers(name, value)}))")
     try:
         ran = await run(code, mounts=[Mount(path=b"/")])
@@ -89,7 +97,7 @@ async def test_any_numbers_get_an_answer(run, name, value):
         assert ran.code in {Errno.BADF, Errno.FAULT, Errno.INVAL, Errno.NAMETOOLONG}
 
 
-async def test_buffers_that_overwrite_themselves_end_the_guest_at_worst(run):
+async def test_buffers_that_overwrite_themselves_end_the_guest_at_worst(run: "Run") -> None:
     # The first buffer covers the second one's pointer, which then leads out of memory.
     buffers = (
         '(data (i32.const 0) "\\08\\00\\00\\00\\08\\00\\00\\00\\00\\01\\00\\00\\08\\00\\00\\00")'
@@ -102,7 +110,7 @@ async def test_buffers_that_overwrite_themselves_end_the_guest_at_worst(run):
         await run(code, stdin=GivenFile(b"\xff" * 16))
 
 
-async def test_a_guest_that_writes_without_end_meets_a_limit(run):
+async def test_a_guest_that_writes_without_end_meets_a_limit(run: "Run") -> None:
     opened = """(call $path_open (i32.const 3) (i32.const 0) (i32.const 32) (i32.const 1)
       (i32.const 1) (i64.const -1) (i64.const 0) (i32.const 0) (i32.const 40))"""
     body = f"""(local.set $errno {opened})
@@ -119,7 +127,7 @@ async def test_a_guest_that_writes_without_end_meets_a_limit(run):
     assert met.value.limit == "made_bytes_max"
 
 
-async def test_sleeping_takes_no_time(run):
+async def test_sleeping_takes_no_time(run: "Run") -> None:
     # A subscription to clock 1, for 2**60 nanoseconds.
     asked = '(data (i32.const 24) "\\00\\00\\00\\00\\00\\00\\00\\10") (data (i32.const 16) "\\01")'
     code = guest(
