@@ -5,10 +5,12 @@ those that were not used for longest lie in a temporary file, which the operatin
 the process. How much a guest may write at all does not depend on that.
 """
 
+import errno
+import os
 import tempfile
 from typing import IO, Final, final
 
-from ipvm.errors import LimitExceeded
+from ipvm.errors import LimitExceeded, Refused
 from ipvm.wasm import HOW_TO_RAISE
 
 __all__ = ["PAGE_BYTES", "Ledger"]
@@ -92,8 +94,17 @@ class Ledger:
     def _keep(self, number: int, page: bytearray) -> None:
         if len(self._hot) >= self._hot_most:
             oldest = next(iter(self._hot))
-            if self._cold is None:
-                self._cold = tempfile.TemporaryFile(prefix="ipvm-")  # noqa: SIM115 - closed below
-            self._cold.seek(oldest * PAGE_BYTES)
-            self._cold.write(self._hot.pop(oldest))
+            try:
+                self._put_away(oldest)
+            except OSError as error:
+                msg = f"what the guest writes finds no room in {tempfile.gettempdir()}: {error}"
+                raise Refused(msg) from error
+            del self._hot[oldest]
         self._hot[number] = page
+
+    def _put_away(self, number: int) -> None:
+        if self._cold is None:
+            self._cold = tempfile.TemporaryFile(prefix="ipvm-", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._cold.seek(number * PAGE_BYTES)
+        if self._cold.write(self._hot[number]) != PAGE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

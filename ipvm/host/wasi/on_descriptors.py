@@ -10,26 +10,22 @@ from typing import Final
 from ipvm.host.wasi import rights
 from ipvm.host.wasi.descriptors import Descriptor
 from ipvm.host.wasi.errno import Errno, Failed
-from ipvm.host.wasi.folder import Folder, Node
+from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.nodes import BEGINNING, FILE_BYTES_MAX, File
 from ipvm.host.wasi.origin import DIRECTORY, REGULAR_FILE
 from ipvm.host.wasi.process import Process
+from ipvm.host.wasi.stats import DEVICE, STAT, give_stat, set_times
 
-__all__ = ["DESCRIPTOR_CALLS", "give_stat", "set_times"]
+__all__ = ["DESCRIPTOR_CALLS"]
 
 _FDSTAT: Final = struct.Struct("<BxHxxxxQQ")
-_STAT: Final = struct.Struct("<QQB7xQQQQQ")
 _DIRENT: Final = struct.Struct("<QQIB3x")
 _U64: Final = struct.Struct("<Q")
 _PRESTAT: Final = struct.Struct("<B3xI")
-_DEVICE: Final = 1
 _CHARACTER_DEVICE: Final = 2
 _APPEND: Final = 1
 _FLAGS: Final = 0b11111
 _ADVICE_MAX: Final = 5
-_ACCESSED, _ACCESSED_NOW, _MODIFIED, _MODIFIED_NOW = 1, 2, 4, 8
-_ACCESS: Final = _ACCESSED | _ACCESSED_NOW
-_MODIFICATION: Final = _MODIFIED | _MODIFIED_NOW
 
 
 def read(p: Process, w: tuple[int, ...]) -> None:
@@ -183,15 +179,9 @@ def stat(p: Process, w: tuple[int, ...]) -> None:
     d.need(rights.STAT)
     if d.is_stream or not isinstance(d.node, (File, Folder)):
         times = (BEGINNING,) * 3
-        p.mail.give(_STAT.pack(_DEVICE, w[0], _CHARACTER_DEVICE, 1, 0, *times))
+        p.mail.give(STAT.pack(DEVICE, w[0], _CHARACTER_DEVICE, 1, 0, *times))
     else:
         give_stat(p, d.node)
-
-
-def give_stat(p: Process, node: Node) -> None:
-    """Leave what is known of a node."""
-    times = (node.accessed, node.modified, node.changed)
-    p.mail.give(_STAT.pack(_DEVICE, node.ino, node.type, node.links, node.size, *times))
 
 
 def set_stat_times(p: Process, w: tuple[int, ...]) -> None:
@@ -201,25 +191,6 @@ def set_stat_times(p: Process, w: tuple[int, ...]) -> None:
     if d.is_stream or not isinstance(d.node, (File, Folder)):
         raise Failed(Errno.BADF)
     set_times(p, d.node, *w[1:4])
-
-
-def set_times(p: Process, node: Node, accessed: int, modified: int, flags: int) -> None:
-    """Set the times of a node.
-
-    Raises:
-        Failed: The flags contradict each other, or it cannot be changed.
-    """
-    twice = flags & _ACCESS == _ACCESS or flags & _MODIFICATION == _MODIFICATION
-    if twice or flags & ~(_ACCESS | _MODIFICATION):
-        raise Failed(Errno.INVAL)
-    if isinstance(node, (File, Folder)) and node.read_only:
-        raise Failed(Errno.ROFS)
-    now = p.now()
-    if flags & _ACCESS:
-        node.accessed = now if flags & _ACCESSED_NOW else accessed
-    if flags & _MODIFICATION:
-        node.modified = now if flags & _MODIFIED_NOW else modified
-    node.changed = now
 
 
 def preopened(p: Process, w: tuple[int, ...]) -> None:

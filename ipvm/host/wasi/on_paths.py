@@ -11,8 +11,8 @@ from ipvm.host.wasi.descriptors import Descriptor
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.nodes import File
-from ipvm.host.wasi.on_descriptors import give_stat, set_times
 from ipvm.host.wasi.process import Process
+from ipvm.host.wasi.stats import give_stat, set_times
 from ipvm.host.wasi.tree import Opening
 
 __all__ = ["PATH_CALLS"]
