@@ -1,5 +1,6 @@
 """UnixFS, as far as code needs it."""
 
-from ipvm.files.unixfs import CHUNK_BYTES, FileGathering, InvalidFile, file_blocks
+from ipvm.files.balanced import file_blocks
+from ipvm.files.unixfs import FileGathering, InvalidFile
 
-__all__ = ["CHUNK_BYTES", "FileGathering", "InvalidFile", "file_blocks"]
+__all__ = ["FileGathering", "InvalidFile", "file_blocks"]
