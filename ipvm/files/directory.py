@@ -8,6 +8,7 @@ The order in which entries are given does not show in the CID.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from ipvm.errors import InvalidData
@@ -61,7 +62,7 @@ def directory(
         InvalidEntry: Two entries have the same name, or names have the same hash.
     """
     links = sorted(entries)
-    for former, latter in zip(links, links[1:], strict=False):
+    for former, latter in pairwise(links):
         if former.name == latter.name:
             raise InvalidEntry(f"two entries have the name {latter.name.decode()!r}")
     message = directory_message(metadata)

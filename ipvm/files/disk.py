@@ -196,9 +196,8 @@ class _Walk:
             found = next(folder.ahead, None)
             if found is None:
                 written = self._leave()
-            elif found.is_dir(follow_symlinks=False):
-                path = os.path.join(folder.path, found.name)  # noqa: PTH118 - as fast as it can
-                name = f"{folder.name}/{found.name}"
+            elif _is_folder(found, folder):
+                name, path = f"{folder.name}/{found.name}", f"{folder.path}/{found.name}"
                 self._enter(found.name, name, path, folder.descriptor)
             else:
                 yield from self._entry(folder, found)
@@ -218,9 +217,9 @@ class _Walk:
             self._open[-1].entries.append(entry(name, written))
         return written
 
-    def _entry(self, folder: _Folder, found: "os.DirEntry[str]") -> Generator[
-        Batch | LargeFile, Written | None, None
-    ]:
+    def _entry(
+        self, folder: _Folder, found: "os.DirEntry[str]"
+    ) -> Generator[Batch | LargeFile, Written | None, None]:
         name = f"{folder.name}/{found.name}"
         path = f"{folder.path}/{found.name}"
         if found.is_symlink():
@@ -233,20 +232,16 @@ class _Walk:
             raise FileChanged(f"{_shown(path)} changed while it was read; add it again")
         folder.entries.append(entry(os.fsencode(found.name), written))
 
-    def _symlink(
-        self, found: "os.DirEntry[str]", name: str, path: str, inside: int
-    ) -> Written:
+    def _symlink(self, found: "os.DirEntry[str]", name: str, path: str, inside: int) -> Written:
         with reading(path):
-            target = os.fsencode(os.readlink(found.name, dir_fd=inside))  # noqa: PTH115
-            status = os.stat(found.name, dir_fd=inside, follow_symlinks=False)  # noqa: PTH116
+            target = os.fsencode(os.readlink(found.name, dir_fd=inside))
+            status = os.stat(found.name, dir_fd=inside, follow_symlinks=False)
         metadata = self._options.metadata(status)._replace(mode=None)  # it is the same for all
         written, block = symlink(target, self._options.profile, metadata)
         self._keep(name, "symlink", written, [block])
         return written
 
-    def _file(
-        self, target: str, name: str, path: str, inside: int | None
-    ) -> Walk:
+    def _file(self, target: str, name: str, path: str, inside: int | None) -> Walk:
         with reading(path):
             descriptor = os.open(target, _FLAGS, dir_fd=inside)
         try:
@@ -284,6 +279,13 @@ class _Walk:
         return taken
 
 
+def _is_folder(found: "os.DirEntry[str]", inside: _Folder) -> bool:
+    try:
+        return found.is_dir(follow_symlinks=False)
+    except OSError as error:  # some file systems do not say it in the list
+        raise _condition(error, f"{inside.path}/{found.name}") from error
+
+
 def _whole(descriptor: int, size: int) -> bytes:
     """Read what is there, and one byte more if there is one."""
     data = os.read(descriptor, size + 1)
@@ -314,7 +316,9 @@ def _condition(error: OSError, path: str) -> IpvmError:
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return NotFound(f"{_shown(path)} is not there")
     if error.errno == errno.ENXIO:
-        return Refused(f"{_shown(path)} is a socket, which cannot be added; only what is in files can")
+        return Refused(
+            f"{_shown(path)} is a socket, which cannot be added; only what is in files can"
+        )
     return Refused(f"{_shown(path)} cannot be read: {error.strerror}")
 
 

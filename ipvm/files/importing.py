@@ -11,7 +11,7 @@ names and CIDs of the folders that are being read.
 """
 
 import os
-from collections.abc import AsyncIterable, AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final, final
 
@@ -92,7 +92,7 @@ class Importer:
         async with aclosing(_cut(source, size, self._chunks)) as pieces:
 
             async def read() -> list[bytes]:
-                segment = await anext(pieces, [])
+                segment: list[bytes] = await anext(pieces, [])
                 self.bytes_read += sum(map(len, segment))
                 return segment
 
@@ -159,7 +159,9 @@ class Importer:
 
         def read_segment() -> list[bytes]:
             with reading(file.path):
-                return list(_chunks(file.descriptor, self._options.profile.chunk_bytes, self._chunks))
+                return list(
+                    _chunks(file.descriptor, self._options.profile.chunk_bytes, self._chunks)
+                )
 
         async def read() -> list[bytes]:
             nonlocal size
@@ -281,12 +283,12 @@ class _Cutting:
             await self._keep(made)
 
 
-def _advance(walking: Walk, root: Written | None) -> Batch | LargeFile | Written | IpvmError:
+def _advance(walking: Walk, sent: Written | None) -> Batch | LargeFile | Written | IpvmError:
     try:
-        return walking.send(root)
+        return walking.send(sent)
     except StopIteration as end:
-        assert isinstance(end.value, Written)
-        return end.value
+        root: Written = end.value
+        return root
     except IpvmError as failure:
         return failure
 

@@ -1,7 +1,7 @@
 """A node whose methods wait, and the thread behind it."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import final
@@ -79,6 +79,28 @@ class SyncNode:
     def relink(self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]) -> Cid:
         """Give the CID of a manifest like the target's with other links for some imports."""
         return self._loop.wait(lambda: self._node.relink(target, imports))
+
+    def add(
+        self,
+        source: str | Path | bytes | AsyncIterable[bytes],
+        *,
+        profile: str = "unixfs-v1-2025",
+        chunk_bytes: int | None = None,
+        hidden: bool = False,
+        preserve_mode: bool = False,
+        preserve_mtime: bool = False,
+    ) -> Cid:
+        """Add a file or a folder, and give its CID: the one that `ipfs add` gives."""
+        return self._loop.wait(
+            lambda: self._node.add(
+                source,
+                profile=profile,
+                chunk_bytes=chunk_bytes,
+                hidden=hidden,
+                preserve_mode=preserve_mode,
+                preserve_mtime=preserve_mtime,
+            )
+        )
 
     def put(self, data: bytes, *, codec: int = RAW) -> Cid:
         """Keep bytes as one block and give its CID."""
