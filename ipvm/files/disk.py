@@ -9,35 +9,38 @@ everything is opened by its name in a folder that is open, symlinks are read and
 a file whose length or time of modification has changed when its end is reached is refused.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias, final
 
-from ipvm.errors import IpvmError, LimitExceeded, NotFound, Refused, Unavailable
+from ipvm.errors import LimitExceeded
 from ipvm.files.balanced import small_file
 from ipvm.files.directory import directory, entry
 from ipvm.files.nodes import Link, Metadata, Written, symlink
 from ipvm.files.profiles import V1_2025, ImportProfile
+from ipvm.files.sources import (
+    FLAGS,
+    FileChanged,
+    condition,
+    reading,
+    require_file,
+    require_unchanged,
+    shown,
+    whole,
+)
 from ipvm.ipld import Block, Cid
 from ipvm.limits import FOLDER_NESTING_MAX
 
-__all__ = ["Added", "Batch", "FileChanged", "ImportOptions", "LargeFile", "Walk", "walk"]
+__all__ = ["Added", "Batch", "ImportOptions", "LargeFile", "Walk", "walk"]
 
 SMALL_BYTES_MAX: Final = 4 * 1024 * 1024
 """Longest file that is read in one step."""
 
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _BATCH_BLOCKS: Final = 4096
-_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 _PERMISSIONS: Final = 0o7777
-
-
-class FileChanged(Unavailable):
-    """A file was written to, or cut off, while it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,29 +127,6 @@ def walk(path: str, name: str, options: ImportOptions) -> Walk:
     return _Walk(options).root(path, name)
 
 
-def require_unchanged(descriptor: int, path: str, before: os.stat_result, size: int) -> None:
-    """Make sure that what was read is what the file was, from the first byte to the last.
-
-    Raises:
-        FileChanged: It is not.
-    """
-    after = os.fstat(descriptor)
-    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    if size != before.st_size or not same:
-        raise FileChanged(f"{_shown(path)} changed while it was read; add it again")
-
-
-@contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Say what is wrong with the file at `path` when the system says that something is."""
-    try:
-        yield
-    except OSError as error:
-        raise _condition(error, path) from error
-    except ValueError as error:  # a zero byte, which no path has
-        raise NotFound(f"{_shown(path)} is not there") from error
-
-
 @final
 class _Walk:
     def __init__(self, options: ImportOptions) -> None:
@@ -161,7 +141,7 @@ class _Walk:
                 mode = os.stat(path).st_mode  # noqa: PTH116
                 is_folder = stat.S_ISDIR(mode)
                 if not is_folder:
-                    _require_file(mode, path)
+                    require_file(mode, path)
                 target = os.path.realpath(path, strict=True)
             if is_folder:
                 self._enter(target, name, path, None)
@@ -176,9 +156,9 @@ class _Walk:
 
     def _enter(self, target: str, name: str, path: str, inside: int | None) -> None:
         if len(self._open) == FOLDER_NESTING_MAX:
-            raise LimitExceeded("folder_nesting_max", FOLDER_NESTING_MAX, how=_shown(path))
+            raise LimitExceeded("folder_nesting_max", FOLDER_NESTING_MAX, how=shown(path))
         with reading(path):
-            descriptor = os.open(target, _FLAGS | os.O_DIRECTORY, dir_fd=inside)
+            descriptor = os.open(target, FLAGS | os.O_DIRECTORY, dir_fd=inside)
             folder = _Folder(descriptor, name, path, os.fstat(descriptor), iter(()))
             self._open.append(folder)
             with os.scandir(descriptor) as found:
@@ -228,8 +208,8 @@ class _Walk:
             written = yield from self._file(found.name, name, path, folder.descriptor)
         else:
             with reading(path):
-                _require_file(found.stat(follow_symlinks=False).st_mode, path)
-            raise FileChanged(f"{_shown(path)} changed while it was read; add it again")
+                require_file(found.stat(follow_symlinks=False).st_mode, path)
+            raise FileChanged(f"{shown(path)} changed while it was read; add it again")
         folder.entries.append(entry(os.fsencode(found.name), written))
 
     def _symlink(self, found: "os.DirEntry[str]", name: str, path: str, inside: int) -> Written:
@@ -243,18 +223,18 @@ class _Walk:
 
     def _file(self, target: str, name: str, path: str, inside: int | None) -> Walk:
         with reading(path):
-            descriptor = os.open(target, _FLAGS, dir_fd=inside)
+            descriptor = os.open(target, FLAGS, dir_fd=inside)
         try:
             with reading(path):
                 status = os.fstat(descriptor)
-                _require_file(status.st_mode, path)
+                require_file(status.st_mode, path)
             if status.st_size > SMALL_BYTES_MAX:
                 root = yield LargeFile(descriptor, path, status)
                 assert root is not None
                 self._keep(name, "file", root, [])
                 return root
             with reading(path):
-                data = _whole(descriptor, status.st_size)
+                data = whole(descriptor, status.st_size)
                 require_unchanged(descriptor, path, status, len(data))
         finally:
             os.close(descriptor)
@@ -283,44 +263,4 @@ def _is_folder(found: "os.DirEntry[str]", inside: _Folder) -> bool:
     try:
         return found.is_dir(follow_symlinks=False)
     except OSError as error:  # some file systems do not say it in the list
-        raise _condition(error, f"{inside.path}/{found.name}") from error
-
-
-def _whole(descriptor: int, size: int) -> bytes:
-    """Read what is there, and one byte more if there is one."""
-    data = os.read(descriptor, size + 1)
-    while data and len(data) < size:
-        more = os.read(descriptor, size + 1 - len(data))
-        if not more:
-            break
-        data += more
-    return data
-
-
-_KINDS: Final = (
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISCHR, "a device"),
-)
-
-
-def _require_file(mode: int, path: str) -> None:
-    if stat.S_ISREG(mode):
-        return
-    kind = next((name for test, name in _KINDS if test(mode)), "no file")
-    raise Refused(f"{_shown(path)} is {kind}, which cannot be added; only what is in files can")
-
-
-def _condition(error: OSError, path: str) -> IpvmError:
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return NotFound(f"{_shown(path)} is not there")
-    if error.errno == errno.ENXIO:
-        return Refused(
-            f"{_shown(path)} is a socket, which cannot be added; only what is in files can"
-        )
-    return Refused(f"{_shown(path)} cannot be read: {error.strerror}")
-
-
-def _shown(path: str) -> str:
-    return os.fsencode(path).decode(errors="backslashreplace")
+        raise condition(error, f"{inside.path}/{found.name}") from error

@@ -1,47 +1,30 @@
 """Import files, folders and streams: read, hash, and keep blocks, all at the same time.
 
-Large files and streams are read segment by segment. A few tasks take turns to read, and hash in
-threads beside each other; small files are read and hashed in one thread, by the batch, while the
-batch before is kept. Nothing is kept before everything below it: the root of a file or folder comes
-last, so that an import that ends early, however it ends, leaves leaves without a tree, and nothing
-that claims to be whole.
+Large files and streams are cut segment by segment (`cutting`); small files are read and hashed in one
+thread, by the batch, while the batch before is kept. Nothing is kept before everything below it:
+the root of a file or folder comes last, so that an import that ends early, however it ends, leaves
+leaves without a tree, and nothing that claims to be whole.
 
-About `_TASKS` segments and the commits of the store are in memory, however long a file is, and the
+About `TASKS` segments and the commits of the store are in memory, however long a file is, and the
 names and CIDs of the folders that are being read.
 """
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Final, final
+from typing import final
 
 import trio
 
 from ipvm.errors import IpvmError
-from ipvm.files.balanced import Balanced, leaves, small_file
+from ipvm.files.balanced import small_file
+from ipvm.files.cutting import TASKS, Cutting, Keep, Read, pieces_of, segments
 from ipvm.files.directory import directory, entry
-from ipvm.files.disk import (
-    Added,
-    Batch,
-    ImportOptions,
-    LargeFile,
-    Walk,
-    reading,
-    require_unchanged,
-    walk,
-)
+from ipvm.files.disk import Added, Batch, ImportOptions, LargeFile, Walk, walk
 from ipvm.files.nodes import NO_METADATA, Metadata, Written
-from ipvm.ipld import Block
+from ipvm.files.sources import reading, require_unchanged
 
 __all__ = ["Importer"]
-
-_SEGMENT_BYTES: Final = 4 * 1024 * 1024
-_SEGMENT_CHUNKS: Final = 1024
-_TASKS: Final = max(2, min(4, os.cpu_count() or 1))
-_NODES_WAITING: Final = 64
-
-Read = Callable[[], Awaitable[list[bytes]]]
-"""Gives the pieces of the next segment: full ones, until the file ends."""
 
 
 @final
@@ -49,7 +32,7 @@ class Importer:
     """Imports by one set of options.
 
     Args:
-        keep: Takes blocks, each after those below it, and keeps them before it returns.
+        keep: Where the blocks go.
         options: What to import, and how. To keep mode or time of modification, leaves are wrapped.
         on_added: Is told what is whole and kept.
 
@@ -59,7 +42,7 @@ class Importer:
 
     def __init__(
         self,
-        keep: Callable[[Sequence[Block]], Awaitable[None]],
+        keep: Keep,
         *,
         options: ImportOptions | None = None,
         on_added: Callable[[Sequence[Added]], None] | None = None,
@@ -68,7 +51,7 @@ class Importer:
         self._keep = keep
         self._options = ImportOptions() if options is None else options.settled()
         self._on_added = on_added
-        self._threads = trio.CapacityLimiter(_TASKS)
+        self._threads = trio.CapacityLimiter(TASKS)
 
     async def path(self, path: str, name: str) -> Written:
         """Import a file or a folder from the disk, under this name.
@@ -88,8 +71,7 @@ class Importer:
         Raises:
             IpvmError: What `keep` raises; and what the source raises.
         """
-        size = self._options.profile.chunk_bytes
-        async with aclosing(_cut(source, size, self._chunks)) as pieces:
+        async with aclosing(segments(source, self._options.profile)) as pieces:
 
             async def read() -> list[bytes]:
                 segment: list[bytes] = await anext(pieces, [])
@@ -111,11 +93,6 @@ class Importer:
         await self._keep(blocks)
         self._tell([Added(name, written.cid, "folder", written.file_bytes)])
         return written
-
-    @property
-    def _chunks(self) -> int:
-        """Pieces in a segment."""
-        return max(2, min(_SEGMENT_CHUNKS, _SEGMENT_BYTES // self._options.profile.chunk_bytes))
 
     async def _drive(self, walking: Walk) -> Written:
         batch, root = Batch([], []), None
@@ -159,9 +136,7 @@ class Importer:
 
         def read_segment() -> list[bytes]:
             with reading(file.path):
-                return list(
-                    _chunks(file.descriptor, self._options.profile.chunk_bytes, self._chunks)
-                )
+                return list(pieces_of(file.descriptor, self._options.profile))
 
         async def read() -> list[bytes]:
             nonlocal size
@@ -185,7 +160,7 @@ class Importer:
         if len(first) <= 1:
             check()
             return await self._small(b"".join(first), metadata)
-        cutting = _Cutting(self._keep, self._options, self._threads)
+        cutting = Cutting(self._keep, self._options.profile, self._threads)
         await cutting.run(read, first)
         check()
         return await cutting.finish(metadata)
@@ -198,89 +173,6 @@ class Importer:
     def _tell(self, added: Sequence[Added]) -> None:
         if self._on_added is not None:
             self._on_added(added)
-
-
-@final
-class _Cutting:
-    """One file that is being cut: leaves are kept in any order, and put under nodes in theirs."""
-
-    def __init__(
-        self,
-        keep: Callable[[Sequence[Block]], Awaitable[None]],
-        options: ImportOptions,
-        threads: trio.CapacityLimiter,
-    ) -> None:
-        self._keep = keep
-        self._profile = options.profile
-        self._threads = threads
-        self._tree = Balanced(options.profile)
-        self._turn = trio.Lock()
-        self._ended = False
-        self._read = 0
-        self._fed = 0
-        self._ready: dict[int, list[Written]] = {}
-        self._keeping = trio.Lock()
-
-    async def run(self, read: Read, first: list[bytes]) -> None:
-        """Cut the whole file.
-
-        Raises:
-            IpvmError: What `read` and `keep` raise.
-        """
-        failures: list[IpvmError] = []
-
-        async def work(segment: list[bytes]) -> None:
-            try:
-                await self._segments(read, segment)
-            except IpvmError as failure:
-                failures.append(failure)
-                nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            self._read = 1
-            nursery.start_soon(work, first)
-            for _ in range(_TASKS - 1):
-                nursery.start_soon(work, [])
-        if failures:
-            raise failures[0]
-
-    async def finish(self, metadata: Metadata) -> Written:
-        """Write the nodes that are left, the root last."""
-        root = self._tree.finish(metadata)
-        await self._keep_nodes()
-        return root
-
-    async def _segments(self, read: Read, segment: list[bytes]) -> None:
-        """Cut segments, beside others who do; `segment` is the first of all, or empty."""
-        index = 0
-        while True:
-            if not segment:
-                async with self._turn:
-                    index, segment = self._read, [] if self._ended else await read()
-                    self._read += 1
-                    self._ended = not segment
-            if not segment:
-                return
-            await self._cut(index, segment)
-            segment = []
-
-    async def _cut(self, index: int, segment: list[bytes]) -> None:
-        written, blocks = await trio.to_thread.run_sync(
-            leaves, segment, self._profile, limiter=self._threads
-        )
-        await self._keep(blocks)
-        self._ready[index] = written
-        while self._fed in self._ready:
-            for each in self._ready.pop(self._fed):
-                self._tree.feed(each)
-            self._fed += 1
-        if len(self._tree.made) >= _NODES_WAITING:
-            await self._keep_nodes()
-
-    async def _keep_nodes(self) -> None:
-        async with self._keeping:  # one after the other: the next are above these
-            made, self._tree.made = self._tree.made, []
-            await self._keep(made)
 
 
 def _advance(walking: Walk, sent: Written | None) -> Batch | LargeFile | Written | IpvmError:
@@ -296,34 +188,3 @@ def _advance(walking: Walk, sent: Written | None) -> Batch | LargeFile | Written
 def _check(file: LargeFile, size: int) -> None:
     with reading(file.path):
         require_unchanged(file.descriptor, file.path, file.status, size)
-
-
-def _chunks(descriptor: int, size: int, count: int) -> Iterable[bytes]:
-    """Read so many pieces; only the last of a file is shorter, and none is empty."""
-    for _ in range(count):
-        piece = os.read(descriptor, size)
-        while piece and len(piece) < size:
-            more = os.read(descriptor, size - len(piece))
-            if not more:
-                break
-            piece += more
-        if not piece:
-            return
-        yield piece
-
-
-async def _cut(
-    source: AsyncIterable[bytes], size: int, count: int
-) -> AsyncGenerator[list[bytes], None]:
-    """Give segments of `count` pieces of `size` bytes; only the last may be shorter."""
-    waiting = bytearray()
-    async for data in source:
-        await trio.lowlevel.checkpoint()
-        waiting += data
-        while len(waiting) >= size * count:
-            segment = bytes(waiting[: size * count])
-            del waiting[: size * count]
-            yield [segment[start : start + size] for start in range(0, len(segment), size)]
-    if waiting:
-        rest = bytes(waiting)
-        yield [rest[start : start + size] for start in range(0, len(rest), size)]
