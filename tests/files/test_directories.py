@@ -13,7 +13,7 @@ from ipvm.files.balanced import small_file
 from ipvm.files.directory import InvalidEntry, directory, entry
 from ipvm.files.murmur3 import murmur3_64
 from ipvm.files.nodes import Link, Metadata, Written
-from ipvm.files.profiles import PROFILES, V0_2015, V1_2025
+from ipvm.files.profiles import PROFILES, V0_2015, V1_2025, ImportProfile
 from ipvm.ipld import Block, Cid
 
 FILE, _ = small_file(b"x", V1_2025)
@@ -61,7 +61,7 @@ def test_the_order_of_entries_does_not_show_and_all_are_found() -> None:
         st.sampled_from([*PROFILES.values(), *TINY]),
         st.randoms(use_true_random=False),
     )
-    def check(found: list[str], profile: Any, chance: random.Random) -> None:
+    def check(found: list[str], profile: ImportProfile, chance: random.Random) -> None:
         made = links(found)
         root, blocks = directory(made, profile)
         assert blocks[-1].cid == root.cid
@@ -114,7 +114,7 @@ def test_a_folder_is_sharded_when_it_is_larger_than_the_bound() -> None:
         size = 10 * (4 + 36) if measure == "links" else 10 * (2 + 2 + 36 + 2 + 4 + 2) + 4
         for bound, sharded in ((size, False), (size - 1, True)):
             profile = replace(V1_2025, folder_measure=measure, folder_bytes_max=bound)
-            root, blocks = directory(links(found), profile)
+            _, blocks = directory(links(found), profile)
             assert (b"\x08\x05" in blocks[-1].data) == sharded
             assert measure == "links" or sharded or len(blocks[-1].data) == size
 
