@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Unpack, final
 
 import trio
 
@@ -37,6 +37,7 @@ from ipvm.runtime import CallOptions, Compiling, LogSink, Program, Runtime, gath
 from ipvm.store import Blockstore, store_path
 
 if TYPE_CHECKING:
+    from ipvm.files.adding import AddOptions
     from ipvm.registry import Published
     from ipvm.runtime.session import Session
 
@@ -171,40 +172,21 @@ class Node:
         )
 
     async def add(
-        self,
-        source: str | Path | bytes | AsyncIterable[bytes],
-        *,
-        profile: str = "unixfs-v1-2025",
-        chunk_bytes: int | None = None,
-        hidden: bool = False,
-        preserve_mode: bool = False,
-        preserve_mtime: bool = False,
+        self, source: str | Path | bytes | AsyncIterable[bytes], **options: Unpack["AddOptions"]
     ) -> Cid:
-        """Add a file or a folder, and give its CID: the one that `ipfs add` gives.
+        """Add a file or a folder, and give its CID; `ipvm.files.adding.AddOptions` has the options.
 
         Args:
             source: A path, or the content of a file: bytes, or pieces of them as they come.
-            profile: How files become blocks: `unixfs-v1-2025` or `unixfs-v0-2015`.
-            chunk_bytes: Cut files into pieces of so many bytes, whatever the profile says.
-            hidden: Add what is in folders under names that begin with a dot, too.
-            preserve_mode: Keep permissions.
-            preserve_mtime: Keep times of modification.
 
         Raises:
-            InvalidData: There is no such profile or piece, or a name is no UTF-8.
+            InvalidData: An option makes no sense, or a name is no UTF-8.
             NotFound, Refused: A file cannot be read, or the store cannot be written.
             Unavailable: A file changed while it was read.
         """
-        from ipvm.files import adding  # noqa: PLC0415 - calls do without it
+        from ipvm.files.adding import add  # noqa: PLC0415 - calls do without it
 
-        await trio.lowlevel.checkpoint()
-        options = adding.ImportOptions(
-            profile=adding.profile_named(profile, chunk_bytes),
-            hidden=hidden,
-            preserve_mode=preserve_mode,
-            preserve_mtime=preserve_mtime,
-        )
-        return await adding.add(source, adding.Importer(self.blocks.put_many, options=options))
+        return await add(source, self.blocks.put_many, **options)
 
     async def put(self, data: bytes, *, codec: int = RAW) -> Cid:
         """Keep bytes as one block and give its CID.

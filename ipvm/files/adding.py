@@ -4,28 +4,59 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 import trio
 
 from ipvm.errors import InvalidArguments
+from ipvm.files.cutting import Keep
 from ipvm.files.disk import ImportOptions
 from ipvm.files.importing import Importer
-from ipvm.files.profiles import PROFILES, ImportProfile
+from ipvm.files.profiles import PROFILES, V1_2025, ImportProfile
 from ipvm.ipld import Cid
 from ipvm.limits import CHUNK_BYTES_MAX
 
-__all__ = ["ImportOptions", "Importer", "add", "profile_named", "root_name"]
+__all__ = ["AddOptions", "ImportOptions", "Importer", "add", "profile_named", "root_name"]
 
 _PIECE_BYTES: Final = 1024 * 1024
 
 
-async def add(source: str | Path | bytes | AsyncIterable[bytes], importer: Importer) -> Cid:
+class AddOptions(TypedDict, total=False):
+    """How something is added; what is left out is as the command line has it."""
+
+    profile: str
+    """How files become blocks: `unixfs-v1-2025` or `unixfs-v0-2015`."""
+    chunk_bytes: int
+    """Bytes of the pieces that files are cut into, whatever the profile says."""
+    hidden: bool
+    """Add what is in folders under names that begin with a dot, too."""
+    preserve_mode: bool
+    """Keep permissions."""
+    preserve_mtime: bool
+    """Keep times of modification."""
+
+
+async def add(
+    source: str | Path | bytes | AsyncIterable[bytes], keep: Keep, **options: Unpack[AddOptions]
+) -> Cid:
     """Add a path, or the content of a file, and give its CID.
 
     Raises:
-        IpvmError: What the importer raises.
+        InvalidArguments: There is no such profile, or pieces cannot be of that size.
+        IpvmError: What the import raises.
     """
+    await trio.lowlevel.checkpoint()
+    importer = Importer(
+        keep,
+        options=ImportOptions(
+            profile=profile_named(
+                options.get("profile", V1_2025.name), options.get("chunk_bytes")
+            ),
+            hidden=options.get("hidden", False),
+            preserve_mode=options.get("preserve_mode", False),
+            preserve_mtime=options.get("preserve_mtime", False),
+        ),
+    )
     if isinstance(source, str | Path):
         path = os.fspath(source)
         return (await importer.path(path, root_name(path))).cid

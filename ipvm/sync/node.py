@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, Unpack, final
 
 import trio
 
@@ -20,6 +20,9 @@ from ipvm.store import Blockstore
 from ipvm.sync.functions import SyncProgram
 from ipvm.sync.loop import Handover, Loop, require_outside_trio
 from ipvm.sync.sessions import SyncSession
+
+if TYPE_CHECKING:
+    from ipvm.files.adding import AddOptions
 
 __all__ = ["SyncNode", "open"]
 
@@ -81,26 +84,10 @@ class SyncNode:
         return self._loop.wait(lambda: self._node.relink(target, imports))
 
     def add(
-        self,
-        source: str | Path | bytes | AsyncIterable[bytes],
-        *,
-        profile: str = "unixfs-v1-2025",
-        chunk_bytes: int | None = None,
-        hidden: bool = False,
-        preserve_mode: bool = False,
-        preserve_mtime: bool = False,
+        self, source: str | Path | bytes | AsyncIterable[bytes], **options: Unpack["AddOptions"]
     ) -> Cid:
-        """Add a file or a folder, and give its CID: the one that `ipfs add` gives."""
-        return self._loop.wait(
-            lambda: self._node.add(
-                source,
-                profile=profile,
-                chunk_bytes=chunk_bytes,
-                hidden=hidden,
-                preserve_mode=preserve_mode,
-                preserve_mtime=preserve_mtime,
-            )
-        )
+        """Add a file or a folder, and give its CID."""
+        return self._loop.wait(lambda: self._node.add(source, **options))
 
     def put(self, data: bytes, *, codec: int = RAW) -> Cid:
         """Keep bytes as one block and give its CID."""

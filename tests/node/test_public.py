@@ -18,8 +18,7 @@ PUBLIC = [
 
 SHAPES = {
     ipvm.Node: {
-        "add": "(source, *, profile='unixfs-v1-2025', chunk_bytes=None, hidden=False, "
-        "preserve_mode=False, preserve_mtime=False)",
+        "add": "(source, **options)",
         "compiling": "",
         "get": "(cid)",
         "get_value": "(cid)",

@@ -15,8 +15,10 @@ SPEC = Path(__file__).parents[2] / "spec"
 CHAPTERS = sorted(SPEC.glob("*.md"))
 DECISIONS = sorted((SPEC / "decisions").glob("*.md"))
 LOCAL_BOUNDS = {
+    "CHUNK_BYTES_MAX",
     "DESCRIPTION_BYTES_MAX",
     "DESCRIPTION_KEY_PARTS_MAX",
+    "FOLDER_NESTING_MAX",
     "STORE_COMMIT_BYTES_MAX",
     "STORE_PROCESSES_MAX",
     "TARGET_BYTES_MAX",
