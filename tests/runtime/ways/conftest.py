@@ -169,6 +169,12 @@ _OTHERS: Final = {
 
 
 @pytest.fixture(scope="session")
+def scripted() -> Callable[[Sequence[Step]], bytes]:
+    """Write a script."""
+    return script_of
+
+
+@pytest.fixture(scope="session")
 def library() -> Library:
     """Give what there is to call and to open; what is made of it stays."""
     return Library()
