@@ -86,7 +86,7 @@ def steps_of(cids: Mapping[str, Cid]) -> Steps:
 
 
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 async def test_any_script_comes_to_the_same(
     play: Play, cids: Mapping[str, Cid], data: st.DataObject
 ) -> None:

@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -13,12 +13,16 @@ from trio.testing import wait_all_tasks_blocked
 import ipvm
 from ipvm.engine import Postponed
 from ipvm.errors import Refused
-from ipvm.host import CallOutcome, OpenBlock
+from ipvm.host import Attendant, CallOutcome, OpenBlock, Services
 from ipvm.ipld import RAW, Block, BlockNotFound, Cid
 from ipvm.limits import CALL_DEPTH_MAX
 from ipvm.runtime import executor
+from ipvm.runtime.abi import Operand, Result
+from ipvm.runtime.brief import run_at_once
+from ipvm.runtime.entry import Entry
 from ipvm.runtime.replay import Replay, Unanswered
 from ipvm.runtime.run import Run
+from ipvm.runtime.task import Execution, Task
 from ipvm.testing import Library
 
 Step: TypeAlias = tuple[str, tuple[int | bytes, ...], tuple[int, ...], int]
@@ -49,21 +53,32 @@ def opening(cid: Cid) -> Step:
 
 
 @pytest.fixture
-def attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[int]]:
-    """Count how often functions are run, by what they get."""
+def attempts(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
+    """Count how often functions are run, by the size of what they get."""
     counted: Counter[int] = Counter()
-    at_once, on_fiber = executor.run_at_once, executor._run_on_fiber
+    on_fiber = executor._run_on_fiber
 
-    def run_at_once(entry, operands, **bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ANN202
+    def count(operands: Sequence[Operand]) -> None:
+        assert isinstance(operands[0], OpenBlock)
         counted[len(operands[0].data)] += 1
-        return at_once(entry, operands, **bounds)
 
-    async def run_on_fiber(task, services):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        counted[len(task.operands[0].data)] += 1
+    def run_counted(
+        entry: Entry,
+        operands: Sequence[Operand],
+        *,
+        fuel: int | None,
+        memory: int,
+        attendant: Attendant | None,
+    ) -> tuple[list[Result], int | None]:
+        count(operands)
+        return run_at_once(entry, operands, fuel=fuel, memory=memory, attendant=attendant)
+
+    async def run_counted_on_fiber(task: Task, services: Services) -> Execution:
+        count(task.operands)
         return await on_fiber(task, services)
 
-    monkeypatch.setattr(executor, "run_at_once", run_at_once)
-    monkeypatch.setattr(executor, "_run_on_fiber", run_on_fiber)
+    monkeypatch.setattr(executor, "run_at_once", run_counted)
+    monkeypatch.setattr(executor, "_run_on_fiber", run_counted_on_fiber)
     return counted
 
 
@@ -80,7 +95,9 @@ async def test_each_of_a_chain_of_callers_is_run_again_for_its_own_waits_alone(
     blocks = [Block.of(b"%d of %d" % (n, waits)) for n in range(waits * (CALL_DEPTH_MAX + 1))]
     script = scripted([])
     for level in range(CALL_DEPTH_MAX):
-        steps = [opening(block.cid) for block in blocks[level * waits : (level + 1) * waits]]
+        steps: list[Step] = [
+            opening(block.cid) for block in blocks[level * waits : (level + 1) * waits]
+        ]
         handle = struct.pack("<I", waits + 2)
         steps += [
             ("create", (script, len(script)), (RAW,), 1),
@@ -151,7 +168,7 @@ async def test_what_the_taker_of_messages_raises_is_raised_and_the_next_call_is_
         if text == "second" and faults.pop(0):
             raise condition
 
-    steps = [("log", (b"first", 5), (), 1)]
+    steps: list[Step] = [("log", (b"first", 5), (), 1)]
     steps += [opening(cids[f"small {number}"]) for number in range(waits)]
     steps += [("log", (b"second", 6), (), 1), ("log", (b"third", 5), (), 1)]
     script = scripted(steps)
