@@ -11,6 +11,7 @@ from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSour
 from ipvm.engine.fixed import fixed_module, keep_fixed_modules
 from ipvm.engine.helper import Helper
 from ipvm.engine.hostport import HostPort, host_port_for
+from ipvm.engine.mappings import hold_mappings, release_mappings
 from ipvm.engine.module import (
     CompiledModule,
     InvalidArtifact,
@@ -85,11 +86,13 @@ __all__ = [
     "compile_now",
     "engine_for",
     "fixed_module",
+    "hold_mappings",
     "host_port_for",
     "in_pool",
     "is_stack_ample",
     "keep_fixed_modules",
     "pooled_engine_for",
+    "release_mappings",
     "selftest",
     "text_to_module",
     "validate",

@@ -143,7 +143,7 @@ async def _replay(task: Task, replay: Replay) -> Execution | None:
             pass
         except Postponed:
             return None
-        except GuestError:
+        except IpvmError:  # whoever called the function may go on
             await replay.keep_made()
             raise
         else:
