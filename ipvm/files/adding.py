@@ -49,9 +49,7 @@ async def add(
     importer = Importer(
         keep,
         options=ImportOptions(
-            profile=profile_named(
-                options.get("profile", V1_2025.name), options.get("chunk_bytes")
-            ),
+            profile=profile_named(options.get("profile", V1_2025.name), options.get("chunk_bytes")),
             hidden=options.get("hidden", False),
             preserve_mode=options.get("preserve_mode", False),
             preserve_mtime=options.get("preserve_mtime", False),
