@@ -13,6 +13,7 @@ removed, or LMDB gave up after a failed write.
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
 
@@ -98,7 +99,19 @@ class Environment:
             if self._handle is None or _identity(self.path) != self._file:
                 self._open_again(self._map_bytes)
             for portion in _portions(writes):
-                self._commit(portion)
+                self._commit(partial(records.apply, writes=portion))
+
+    def transact(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
+        """Run a job in one transaction of its own, and return what it returns; it may run again.
+
+        Raises:
+            IpvmError: The condition that came up; nothing was changed.
+        """
+        self._require_same_process()
+        with self._writing:
+            if self._handle is None or _identity(self.path) != self._file:
+                self._open_again(self._map_bytes)
+            return self._commit(job)
 
     def reopen(self) -> None:
         """Open the file again, as it is now. It waits for a write of this process to end."""
@@ -125,13 +138,13 @@ class Environment:
         except (lmdb.Error, OSError) as error:
             raise condition(error, self.path) from error
 
-    def _commit(self, writes: Sequence[Write]) -> None:
+    def _commit(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
         for _ in range(_ATTEMPTS):
             try:
                 with self._current().begin(write=True) as transaction:
-                    records.apply(transaction, writes)
+                    answer = job(transaction)
                 fill_gap(self.path, self._current())
-                return
+                return answer
             except lmdb.MapFullError:
                 self._grow()
             except (lmdb.MapResizedError, lmdb.PanicError):
