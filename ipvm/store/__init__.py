@@ -1,7 +1,7 @@
 """Keep blocks: in memory, or on the disk (`ipvm.store.lmdb`, imported when it is needed)."""
 
 from ipvm.store.blockstore import Blockstore, Enumerable, Inspectable, Measured, Statistics
-from ipvm.store.collect import Collectable, Collected, Freed, Ground, collect
+from ipvm.store.collect import Collectable, Collected, Freed, Ground, Progress, collect
 from ipvm.store.conditions import (
     NotAStore,
     StoreDamaged,
@@ -13,7 +13,7 @@ from ipvm.store.conditions import (
 from ipvm.store.location import platform_folder, store_path
 from ipvm.store.memory import Memory
 from ipvm.store.pins import InvalidPin, NotPinned, Pin, Pinning, Reach
-from ipvm.store.tracing import Problem
+from ipvm.store.tracing import Marks, Problem
 from ipvm.store.walk import Check, Checkable, Fault, Walk
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Ground",
     "Inspectable",
     "InvalidPin",
+    "Marks",
     "Measured",
     "Memory",
     "NotAStore",
@@ -35,6 +36,7 @@ __all__ = [
     "Pin",
     "Pinning",
     "Problem",
+    "Progress",
     "Reach",
     "Statistics",
     "StoreDamaged",

@@ -32,7 +32,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar, final
+from typing import Final, Protocol, TypeVar, final, runtime_checkable
 
 from ipvm.ipld import Cid
 from ipvm.store.blockstore import Enumerable
@@ -90,6 +90,7 @@ class Ground(Reader, Protocol):
         ...
 
 
+@runtime_checkable
 class Collectable(Pinning, Enumerable, Protocol):
     """A store whose garbage can be collected."""
 
@@ -111,12 +112,12 @@ class Collected:
         stopped: Whether nothing more was deleted because of that.
     """
 
-    freed: Freed
-    kept: int
-    pins: int
-    unknown: int
-    problems: tuple[Problem, ...]
-    stopped: bool
+    freed: Freed = Freed()
+    kept: int = 0
+    pins: int = 0
+    unknown: int = 0
+    problems: tuple[Problem, ...] = ()
+    stopped: bool = False
 
 
 Progress = Callable[[str, int], None]

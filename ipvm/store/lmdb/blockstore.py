@@ -25,6 +25,7 @@ from ipvm.store.conditions import StoreUnavailable
 from ipvm.store.lmdb import journal, pins, records
 from ipvm.store.lmdb.environment import Environment, Outdated, lease, release
 from ipvm.store.lmdb.leases import Lease
+from ipvm.store.lmdb.transaction import Transaction
 from ipvm.store.pins import Pin
 
 _Answer = TypeVar("_Answer")
@@ -106,7 +107,7 @@ class Lmdb:
             await self._submit(writes)
             writes = []
 
-        def job(transaction: records.Transaction) -> None:
+        def job(transaction: Transaction) -> None:
             records.apply(transaction, writes)
             pins.keep(transaction, pin)
 
@@ -168,9 +169,7 @@ class Lmdb:
             return ()
         return await trio.to_thread.run_sync(environment.flaws, abandon_on_cancel=True)
 
-    async def _read(
-        self, job: Callable[[records.Transaction], _Answer], absent: _Answer
-    ) -> _Answer:
+    async def _read(self, job: Callable[[Transaction], _Answer], absent: _Answer) -> _Answer:
         return await self._ask(lambda environment: environment.read(job), absent)
 
     async def _ask(self, question: Callable[[Environment], _Answer], absent: _Answer) -> _Answer:
@@ -192,7 +191,7 @@ class Lmdb:
         else:
             await checkpoint()
 
-    async def _transact(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
+    async def _transact(self, job: Callable[[Transaction], _Answer]) -> _Answer:
         def work() -> _Answer:
             environment = self._opened(create=True)
             assert environment is not None

@@ -28,6 +28,7 @@ from ipvm.store.lmdb import records
 from ipvm.store.lmdb.failures import condition
 from ipvm.store.lmdb.opening import make_file, open_file
 from ipvm.store.lmdb.structure import DATA_FILE, fill_gap, flaws
+from ipvm.store.lmdb.transaction import Transaction
 
 _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 64
@@ -55,7 +56,7 @@ class Environment:
         self._mapped = threading.Lock()
         self._writing = threading.Lock()
 
-    def read(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
+    def read(self, job: Callable[[Transaction], _Answer]) -> _Answer:
         """Return what `job` finds in the state of this moment. It must not keep the transaction.
 
         Raises:
@@ -74,7 +75,7 @@ class Environment:
     def statistics(self) -> Statistics:
         """Return the numbers of this moment. Raises what `read` raises."""
 
-        def measure(transaction: records.Transaction) -> Statistics:
+        def measure(transaction: Transaction) -> Statistics:
             blocks, total = records.usage(transaction)
             return Statistics(
                 blocks=blocks,
@@ -101,7 +102,7 @@ class Environment:
             for portion in _portions(writes):
                 self._commit(partial(records.apply, writes=portion))
 
-    def transact(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
+    def transact(self, job: Callable[[Transaction], _Answer]) -> _Answer:
         """Run a job in one transaction of its own, and return what it returns; it may run again.
 
         Raises:
@@ -138,7 +139,7 @@ class Environment:
         except (lmdb.Error, OSError) as error:
             raise condition(error, self.path) from error
 
-    def _commit(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
+    def _commit(self, job: Callable[[Transaction], _Answer]) -> _Answer:
         for _ in range(_ATTEMPTS):
             try:
                 with self._current().begin(write=True) as transaction:

@@ -12,6 +12,7 @@ from ipvm.store.conditions import StoreUnavailable
 from ipvm.store.lmdb import journal, records
 from ipvm.store.lmdb.environment import Environment, Outdated
 from ipvm.store.lmdb.marks import FileMarks
+from ipvm.store.lmdb.transaction import Transaction
 from ipvm.store.tracing import Reader
 
 _T = TypeVar("_T")
@@ -54,7 +55,7 @@ class LmdbGround:
     ) -> Freed:
         """Let what was written be marked, then delete what is not, in one transaction."""
 
-        def job(transaction: records.Transaction) -> Freed:
+        def job(transaction: Transaction) -> Freed:
             if not spare(self._gained(transaction), _Within(transaction)):
                 return Freed()
             doomed = [key for key in keys if key not in self.marks]
@@ -68,14 +69,14 @@ class LmdbGround:
             return Freed()
         return self._ask(job) if not delete else self._environment.transact(job)
 
-    def _gained(self, transaction: records.Transaction) -> Sequence[Cid]:
+    def _gained(self, transaction: Transaction) -> Sequence[Cid]:
         if self._position is None:
             self._position = journal.oldest(transaction) or 0
         # Where a transaction is made again, what it marked stays marked, and that does no harm.
         found, self._position = journal.entries(transaction, self._position)
         return found
 
-    def _ask(self, job: Callable[[records.Transaction], _T]) -> _T:
+    def _ask(self, job: Callable[[Transaction], _T]) -> _T:
         reason = ""
         for _ in range(_ATTEMPTS):
             try:
@@ -90,7 +91,7 @@ class LmdbGround:
 class _Within:
     """The blocks of a transaction."""
 
-    def __init__(self, transaction: records.Transaction) -> None:
+    def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
     def read(self, multihash: bytes) -> bytes | None:

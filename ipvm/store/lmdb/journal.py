@@ -11,12 +11,10 @@ that the caller has begun.
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ipvm.ipld import Cid
-
-if TYPE_CHECKING:
-    from ipvm.store.lmdb.records import Transaction
+from ipvm.store.lmdb.transaction import Transaction
 
 _LEASE: Final = b"l"
 _ENTRY: Final = b"j"
@@ -24,7 +22,7 @@ _NEXT: Final = b"mjournal"
 _NUMBER: Final = struct.Struct(">Q")
 
 
-def append(transaction: "Transaction", cids: Iterable[bytes]) -> None:
+def append(transaction: Transaction, cids: Iterable[bytes]) -> None:
     """Note binary CIDs, if there is a lease."""
     if next(_keys(transaction, _LEASE), None) is None:
         return
@@ -35,7 +33,7 @@ def append(transaction: "Transaction", cids: Iterable[bytes]) -> None:
         transaction.put(_NEXT, _NUMBER.pack(number + 1))
 
 
-def entries(transaction: "Transaction", since: int) -> tuple[list[Cid], int]:
+def entries(transaction: Transaction, since: int) -> tuple[list[Cid], int]:
     """Return the CIDs from an entry on, and the number of the entry that comes next."""
     found: list[Cid] = []
     with transaction.cursor() as cursor:
@@ -47,12 +45,12 @@ def entries(transaction: "Transaction", since: int) -> tuple[list[Cid], int]:
     return found, _next(transaction)
 
 
-def begin(transaction: "Transaction", name: bytes) -> None:
+def begin(transaction: Transaction, name: bytes) -> None:
     """Begin a lease."""
     transaction.put(_LEASE + name, _NUMBER.pack(_next(transaction)))
 
 
-def end(transaction: "Transaction", names: Iterable[bytes]) -> None:
+def end(transaction: Transaction, names: Iterable[bytes]) -> None:
     """End leases, and forget what of the journal was kept for them alone."""
     for name in names:
         transaction.delete(_LEASE + name)
@@ -66,24 +64,24 @@ def end(transaction: "Transaction", names: Iterable[bytes]) -> None:
         transaction.delete(key)
 
 
-def leases(transaction: "Transaction") -> list[bytes]:
+def leases(transaction: Transaction) -> list[bytes]:
     """Return the names of all leases, ended processes included."""
     return [key[len(_LEASE) :] for key in _keys(transaction, _LEASE)]
 
 
-def oldest(transaction: "Transaction") -> int | None:
+def oldest(transaction: Transaction) -> int | None:
     """Return the number of the journal when the oldest lease began; None if there is no lease."""
     begun = (transaction.get(key) or b"" for key in _keys(transaction, _LEASE))
     return min((_NUMBER.unpack(each)[0] for each in begun), default=None)
 
 
-def _next(transaction: "Transaction") -> int:
+def _next(transaction: Transaction) -> int:
     packed = transaction.get(_NEXT)
     number: int = _NUMBER.unpack(packed)[0] if packed else 0
     return number
 
 
-def _keys(transaction: "Transaction", prefix: bytes) -> Iterator[bytes]:
+def _keys(transaction: Transaction, prefix: bytes) -> Iterator[bytes]:
     with transaction.cursor() as cursor:
         if cursor.set_range(prefix):
             for key in cursor.iternext(keys=True, values=False):

@@ -17,7 +17,7 @@ from ipvm.store.lmdb import journal
 from ipvm.store.lmdb.environment import Environment
 from ipvm.store.lmdb.failures import condition
 from ipvm.store.lmdb.opening import LEASES_FOLDER
-from ipvm.store.lmdb.records import Transaction
+from ipvm.store.lmdb.transaction import Transaction
 
 _numbers: Final[Iterator[int]] = itertools.count()
 

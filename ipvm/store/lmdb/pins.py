@@ -8,14 +8,12 @@ How far is one letter: d, r or p, for direct, recursive or partial.
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ipvm.ipld import Cid
 from ipvm.store.lmdb import journal
+from ipvm.store.lmdb.transaction import Transaction
 from ipvm.store.pins import Pin, Reach
-
-if TYPE_CHECKING:
-    from ipvm.store.lmdb.records import Transaction
 
 _PIN: Final = b"p"
 _BY_CID: Final = b"pc"
@@ -24,7 +22,7 @@ _LETTERS: Final[dict[Reach, bytes]] = {"direct": b"d", "recursive": b"r", "parti
 _REACHES: Final[dict[bytes, Reach]] = {letter: reach for reach, letter in _LETTERS.items()}
 
 
-def keep(transaction: "Transaction", pin: Pin) -> None:
+def keep(transaction: Transaction, pin: Pin) -> None:
     """Keep a pin. One that is there already costs no commit, unless there is a lease."""
     key, value = _record(pin)
     if transaction.get(key) != value:
@@ -32,13 +30,13 @@ def keep(transaction: "Transaction", pin: Pin) -> None:
     journal.append(transaction, [bytes(pin.cid)])
 
 
-def holds(transaction: "Transaction", pin: Pin) -> bool:
+def holds(transaction: Transaction, pin: Pin) -> bool:
     """Whether just this pin is there."""
     key, value = _record(pin)
     return transaction.get(key) == value
 
 
-def remove(transaction: "Transaction", cid: Cid) -> list[Pin]:
+def remove(transaction: Transaction, cid: Cid) -> list[Pin]:
     """Take away all pins of a CID, and return them."""
     found = [pin for pin in _pins(transaction, b"") if pin.cid == cid]
     for pin in found:
@@ -46,13 +44,13 @@ def remove(transaction: "Transaction", cid: Cid) -> list[Pin]:
     return found
 
 
-def page(transaction: "Transaction", after: Pin | None, count: int) -> Sequence[Pin]:
+def page(transaction: Transaction, after: Pin | None, count: int) -> Sequence[Pin]:
     """Return the next pins."""
     begin = _record(after)[0] if after else b""
     return list(islice(_pins(transaction, begin), count))
 
 
-def _pins(transaction: "Transaction", after: bytes) -> Iterator[Pin]:
+def _pins(transaction: Transaction, after: bytes) -> Iterator[Pin]:
     with transaction.cursor() as cursor:
         found = cursor.set_range(after or _PIN)
         if found and cursor.key() == after:

@@ -17,17 +17,15 @@ The usage is kept by every write in its own transaction: counting a big store wo
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from ipvm.ipld import Cid
 from ipvm.store.commit import Write
 from ipvm.store.lmdb import journal
+from ipvm.store.lmdb.transaction import Transaction
 
 if TYPE_CHECKING:
     import lmdb
-
-Transaction: TypeAlias = "lmdb.Transaction[bytes]"
-"""A transaction that gives out copies, not views into the map."""
 
 FORMAT: Final = 1
 """Version of the layout that this module reads and writes."""
