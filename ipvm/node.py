@@ -34,7 +34,7 @@ from ipvm.model import Profile
 from ipvm.model.wording import printable
 from ipvm.registry import CidTarget, PathTarget, Target, parse_target
 from ipvm.runtime import CallOptions, Compiling, LogSink, Program, Runtime, gather, resolved
-from ipvm.store import Blockstore, Collected, Progress, store_path
+from ipvm.store import Blockstore, Collected, store_path
 
 if TYPE_CHECKING:
     from ipvm.registry import Published
@@ -155,16 +155,13 @@ class Node:
         pins = self.pins if pin and self.pins.are_kept else None
         return await registry.publish(Path(path), self.blocks, limits=self.limits, pins=pins)
 
-    async def collect_garbage(
-        self, *, dry_run: bool = False, progress: Progress = lambda *_: None
-    ) -> Collected:
+    async def collect_garbage(self, *, dry_run: bool = False) -> Collected:
         """Delete the blocks that no pin reaches, and nobody put meanwhile. Others may work on.
 
         Args:
             dry_run: Delete nothing, only tell.
-            progress: Is called with `mark` or `sweep` and the number of blocks that are done.
         """
-        return await self.pins.collect_garbage(dry_run=dry_run, progress=progress)
+        return await self.pins.collect_garbage(dry_run=dry_run)
 
     async def survey(self, target: Cid | str | Path) -> Survey:
         """Look at the closure of a target, whether it links or not, without compiling it.
