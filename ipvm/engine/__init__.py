@@ -3,7 +3,7 @@
 from ipvm.engine import selftest
 from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_path
 from ipvm.engine.assembly import Assembly, Import, InstanceExport, Part
-from ipvm.engine.attempt import FIRST_SLICES, KERNEL_NAME, Attempt
+from ipvm.engine.attempt import KERNEL_NAME, Attempt
 from ipvm.engine.bundles import Bundle, Bundles
 from ipvm.engine.call import CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
@@ -38,7 +38,6 @@ from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Tr
 
 __all__ = [
     "EXTERN_BYTES",
-    "FIRST_SLICES",
     "KERNEL_NAME",
     "OUT_OF_FUEL",
     "POOL_TABLE_ELEMENTS_MAX",

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Final, NoReturn, final
 
 from ipvm.engine import capi
-from ipvm.engine.call import FIRST_SLICES, CallShape, raise_failure
+from ipvm.engine.call import CallShape, raise_failure, raise_kept
 from ipvm.engine.store import Postponed, Store, WouldWait
-from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, OUT_OF_FUEL, Outcome, Trap
+from ipvm.engine.trap import INDIRECT_CALL_TO_NULL, INTERRUPT, OUT_OF_FUEL, Outcome, Trap
 
-__all__ = ["FIRST_SLICES", "KERNEL_NAME", "Attempt"]
+__all__ = ["KERNEL_NAME", "Attempt"]
 
 KERNEL_NAME: Final = "ipvm:kernel"
 """Name of the module through whose table guests wait. As long as the table is empty, they cannot."""
@@ -60,30 +60,40 @@ class Attempt:
             BaseException: Whatever the store's host raised.
         """
         self._pack(self._room, 0, *arguments)
-        outcome = self._outcome
-        outcome.values[0] = 0
-        error = capi.func_call_unchecked(
-            store.context, self._function, self._address, self._slots, outcome.address
-        )
-        if error or outcome.values[0]:
+        self._outcome.values[0] = 0
+        if store.engine.metered:
+            error = self._enter(store)
+        else:
+            with store.engine.ticker.running():
+                store.hurry()
+                error = self._enter(store)
+        if error or self._outcome.values[0]:
             self._fail(store, error)
         return self._unpack(self._room)
+
+    def _enter(self, store: Store) -> int:
+        return capi.func_call_unchecked(
+            store.context, self._function, self._address, self._slots, self._outcome.address
+        )
 
     def _fail(self, store: Store, error: int | None) -> NoReturn:
         trap = self._outcome.values[0]
         self._outcome.values[0] = 0
         if isinstance(store.failure, Postponed):  # reading the trap takes longer than such a try
             capi.trap_delete(trap)
-            raise store.failure
+            raise_kept(store, None)
         try:
             raise_failure(store, trap=trap, error=error)
         except Trap as ended:
-            if ended.code == OUT_OF_FUEL and store.rationed:
+            if ended.code in _RATION_USED and store.rationed:
                 raise Postponed from ended
             if _is_wait(ended):
                 raise WouldWait from ended
             raise
         raise AssertionError("a call that failed says how")
+
+
+_RATION_USED: Final = frozenset({OUT_OF_FUEL, INTERRUPT})
 
 
 def _is_wait(trap: Trap) -> bool:

@@ -11,12 +11,13 @@ import ctypes
 import os
 import struct
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import trio
 from trio.lowlevel import RunVar
 
 from ipvm.engine import capi
+from ipvm.engine.store import FIRST_SLICES
 from ipvm.engine.trap import read_failure
 
 if TYPE_CHECKING:
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
 
     from ipvm.engine.store import Extern, PendingCall, Store
 
-__all__ = ["FIRST_SLICES", "CallShape", "call", "drive", "poll", "raise_failure", "worker_limiter"]
+__all__ = ["CallShape", "call", "drive", "poll", "raise_failure", "raise_kept", "worker_limiter"]
 
-FIRST_SLICES: Final = 1
-"""Slices that a guest may use on the trio thread before it counts as CPU-bound: a millisecond."""
-WORKER_SLICES: Final = 10
-"""Slices between two looks for cancellation on a worker thread: about ten milliseconds."""
+WORKER_SECONDS: Final = 0.008
+"""Time between two looks for cancellation on a worker thread. Slices are measured, and made to last
+as long, because an instruction may take a nanosecond, or fill a gigabyte."""
+WORKER_SLICES_FIRST: Final = 0.1
+WORKER_SLICES_MIN: Final = 0.02
+WORKER_SLICES_MAX: Final = 20.0
 WELCOME_SECONDS: Final = 0.02
-"""Time that a guest may hold up the trio thread. No slice takes that long, but within one a guest may
-fill a gigabyte by one instruction; one that does is kept away for the rest of its call."""
+"""Time that a guest may hold up the trio thread. One that took longer is kept away for the rest of its
+call."""
 
 _FORMATS: Final = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
@@ -135,22 +138,32 @@ async def drive(store: "Store", future: int) -> None:
     """Poll until the guest is done, answering what it waits for."""
     turn: Callable[[Store, int], Awaitable[bool]] = _poll_here
     welcome = True
+    slices = WORKER_SLICES_FIRST
     started = time.perf_counter()
     while not await turn(store, future):
-        if turn is _poll_here:
-            welcome = time.perf_counter() - started < WELCOME_SECONDS
+        seconds = time.perf_counter() - started
         pending = store.pending
+        if turn is _poll_here:
+            welcome = seconds < WELCOME_SECONDS
+        elif pending is None:
+            slices = _adapted(slices, seconds)
         if pending is None:
             await trio.lowlevel.checkpoint()
         else:
             await _answer(store, pending)
         if pending is None or not welcome:
-            store.use_slices(WORKER_SLICES)
+            store.use_slices(slices)
             turn = _poll_on_worker
         elif turn is _poll_on_worker:
             store.use_slices(FIRST_SLICES)
             turn = _poll_here
         started = time.perf_counter()
+
+
+def _adapted(slices: float, seconds: float) -> float:
+    """Give the slices that would have lasted as long as they should, or a step towards that."""
+    wanted = slices * min(WORKER_SECONDS / max(seconds, 1e-6), 2.0)
+    return min(max(wanted, WORKER_SLICES_MIN), WORKER_SLICES_MAX)
 
 
 async def _answer(store: "Store", pending: "PendingCall") -> None:
@@ -192,8 +205,21 @@ _WORKERS: Final[RunVar[trio.CapacityLimiter]] = RunVar("ipvm workers")
 def raise_failure(store: "Store", *, trap: int | None, error: int | None) -> None:
     """Raise what ended the guest: what the host raised first of all, with the trap as its cause."""
     ended = read_failure(error, trap)
-    failure, store.failure = store.failure, None
-    if failure is not None:
-        raise failure from ended
+    if store.failure is not None:
+        raise_kept(store, ended)
     if ended is not None:
         raise ended
+
+
+def raise_kept(store: "Store", cause: Exception | None) -> NoReturn:
+    """Raise what the host raised.
+
+    An exception that is still named where it was raised from is a cycle, with all that its frames
+    hold, and many calls end this way.
+    """
+    failure, store.failure = store.failure, None
+    assert failure is not None
+    try:
+        raise failure from cause
+    finally:
+        del failure

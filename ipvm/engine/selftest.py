@@ -7,13 +7,15 @@ host exception, a trap, and running out of fuel.
 
 import ctypes
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Final, NoReturn, TypeVar
 
 from wasmtime import _bindings
 
 from ipvm.engine import capi
 from ipvm.engine.assembly import Assembly, Part
+from ipvm.engine.attempt import Attempt
 from ipvm.engine.call import CallShape, call
 from ipvm.engine.fixed import fixed_module
 from ipvm.engine.hostport import host_port_for
@@ -38,11 +40,13 @@ _TEXT: Final = """(module
   (func (export "spin") (param i32) (result i32) (loop $again (br $again)) i32.const 0))"""
 _FUEL: Final = 10_000
 _AT_ONCE, _WAITED = 41, 42
+_SHAPE: Final = CallShape(("i32",), ("i32",))
 
 _SIZES: Final = {
     "wasmtime_val_t": capi.VAL_BYTES,
     "wasmtime_extern_t": capi.EXTERN_BYTES,
     "wasmtime_func_t": capi.FUNC_BYTES,
+    "wasmtime_val_raw_t": capi.RAW_BYTES,
 }
 """Bytes of the structures that are laid out here."""
 
@@ -89,6 +93,8 @@ def require() -> None:
 def run() -> dict[str, bool]:
     """Run the test and tell what passed; for `ipvm doctor`."""
     return {
+        "a call without a fiber": _passes(lambda: _attempts("now", 40) == _AT_ONCE),
+        "a trap without a fiber": _passes(lambda: _raises(Trap, lambda: _attempts("trap", 0))),
         "a call of the host that answers at once": _passes(lambda: _calls("now", 40) == _AT_ONCE),
         "a call of the host that is waited for": _passes(lambda: _calls("wait_for", 40) == _WAITED),
         "an exception of the host": _passes(lambda: _raises(_Planned, lambda: _calls("now", -1))),
@@ -112,7 +118,8 @@ def _module() -> CompiledModule:
     return fixed_module("deterministic", _TEXT, lambda: text_to_module(_TEXT))
 
 
-def _calls(function: str, argument: int) -> int:
+@contextmanager
+def _guest() -> Iterator[tuple[Store, Assembly]]:
     engine = engine_for("deterministic")
     assembly = Assembly(engine, [Part(_module(), ("host.now",))])
     store = Store(engine)
@@ -120,12 +127,24 @@ def _calls(function: str, argument: int) -> int:
         store.fuel = _FUEL
         store.host = _Host()
         assembly.build(store)
-        store.set_table(assembly.export(store, 0, b"wait"), 0, host_port_for(engine).wait(store))
-        shape = CallShape(("i32",), ("i32",))
-        running = call(store, assembly.export(store, 0, function.encode()), shape, (argument,))
-        return int(_finish(running)[0])
+        yield store, assembly
     finally:
         store.close()
+
+
+def _attempts(function: str, argument: int) -> int:
+    with _guest() as (store, assembly):
+        attempt = Attempt(_SHAPE)
+        assembly.export_into(store, 0, function.encode(), attempt.extern)
+        return int(attempt.call(store, (argument,))[0])
+
+
+def _calls(function: str, argument: int) -> int:
+    with _guest() as (store, assembly):
+        wait = host_port_for(store.engine).wait(store)
+        store.set_table(assembly.export(store, 0, b"wait"), 0, wait)
+        exported = assembly.export(store, 0, function.encode())
+        return int(_finish(call(store, exported, _SHAPE, (argument,)))[0])
 
 
 def _finish(running: Coroutine[object, object, _T]) -> _T:

@@ -12,6 +12,7 @@ a trap, and the executor raises what was kept.
 
 import ctypes
 import functools
+import math
 import struct
 from typing import Final, NamedTuple, Protocol
 
@@ -22,6 +23,7 @@ from ipvm.engine.profile import Engine
 from ipvm.engine.trap import Outcome
 
 __all__ = [
+    "FIRST_SLICES",
     "Extern",
     "Host",
     "PendingCall",
@@ -34,7 +36,13 @@ __all__ = [
 ]
 
 _SLICE_FUEL: Final = 1_000_000
-"""Fuel that takes about a millisecond."""
+"""Fuel that takes about a millisecond, and a hundred times that where each instruction touches a page
+of memory that nobody has touched before."""
+FIRST_SLICES: Final = 0.25
+"""Slices that a guest may use on the trio thread before it counts as CPU-bound."""
+_FIRST_FUEL: Final = int(FIRST_SLICES * _SLICE_FUEL)
+_FIRST_TICKS: Final = 2
+"""Ticks in which guest code is ended that is only tried: after one to two milliseconds."""
 _NO_DEADLINE: Final = 2**62
 """Ticks that never come."""
 
@@ -126,7 +134,8 @@ class Store:
         self.pending: PendingCall | None = None
         self._outcome = Outcome() if outcome is None else outcome
         self._reserve = 0
-        self._slice_end = self._slices = 0
+        self._slice_end = 0
+        self._slices = 0.0
         self._address = capi.store_new(engine.address, None, None)
         self.context = capi.store_context(self._address)
         if not engine.metered:  # else the epoch may end code that instantiation runs
@@ -171,35 +180,43 @@ class Store:
         if amount < self._slice_end:
             # Setting fuel begins the slice anew, and a guest that makes one host call after the
             # other would never yield. So the first time that its slice is over, it is ended here.
-            self._slice_end = self._slices = 0
+            self._slice_end = 0
+            self._slices = 0.0
             self._check(capi.fuel_yield_interval(self.context, 1))
 
     @property
     def rationed(self) -> bool:
-        """Whether guest code has less fuel than there is."""
+        """Whether guest code has less fuel, or time, than there is."""
         return self._reserve > 0
 
-    def ration(self, fuel: int, slices: int) -> None:
-        """Set the fuel, and keep back all but that of so many slices; see `use_slices`."""
-        ration = slices * _SLICE_FUEL
-        self._reserve = fuel - ration if fuel > ration else 0
+    def ration(self, fuel: int | None) -> None:
+        """Set the fuel, and keep back all but that of the first slices; or see `hurry`."""
+        if fuel is None:
+            self._reserve = 1
+            return
+        self._reserve = fuel - _FIRST_FUEL if fuel > _FIRST_FUEL else 0
         self._check(capi.set_fuel(self.context, fuel - self._reserve))
+
+    def hurry(self) -> None:
+        """End guest code when it has computed for a moment, where no fuel is counted."""
+        capi.set_epoch_deadline(self.context, _FIRST_TICKS)
 
     def enter(self) -> None:
         """Get ready to run guest code. From here on the store is entered asynchronously."""
         self.entered = True
-        self.use_slices(1)
+        self.use_slices(FIRST_SLICES)
 
-    def use_slices(self, slices: int) -> None:
+    def use_slices(self, slices: float) -> None:
         """Let guest code yield each time it has computed for that many milliseconds or so."""
         self._slices = slices
         if self.engine.metered:
-            amount = slices * _SLICE_FUEL
+            amount = int(slices * _SLICE_FUEL)
             self._slice_end = self.fuel - amount
             self._check(capi.fuel_yield_interval(self.context, amount))
         else:
-            capi.epoch_yield(self.context, slices)
-            capi.set_epoch_deadline(self.context, slices)
+            ticks = math.ceil(slices)
+            capi.epoch_yield(self.context, ticks)
+            capi.set_epoch_deadline(self.context, ticks)
 
     def begin_again(self, fuel: int | None) -> None:
         """Get ready for another call of what lives here, with so much fuel and a slice of its own."""
@@ -207,9 +224,9 @@ class Store:
             capi.set_epoch_deadline(self.context, 1)
             return
         self._check(capi.set_fuel(self.context, fuel))  # which begins a slice, too
-        self._slice_end = fuel - _SLICE_FUEL
-        if self._slices != 1:
-            self.use_slices(1)
+        self._slice_end = fuel - _FIRST_FUEL
+        if self._slices != FIRST_SLICES:
+            self.use_slices(FIRST_SLICES)
 
     def memory_view(self, memory: int, size: int) -> memoryview:
         """Give a writable view of a memory of known size, which stands as an extern at an address.

@@ -26,6 +26,7 @@ __all__ = [
 
 STACK_OVERFLOW: Final = "stack-overflow"
 OUT_OF_FUEL: Final = "out-of-fuel"
+INTERRUPT: Final = "interrupt"
 INDIRECT_CALL_TO_NULL: Final = "indirect-call-to-null"
 
 FRAMES_MAX: Final = 64

@@ -26,9 +26,10 @@ from ipvm.errors import (
 from ipvm.host.calls import HostCall, host_call
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
+from ipvm.host.making import linked, verdict
 from ipvm.host.services import Attendant, Services
-from ipvm.ipld import CODECS, IDENTITY, Block, Cid, InvalidCid, InvalidEncoding, check, hash_digest
-from ipvm.limits import CALL_FUEL_KEPT, DIGEST_BYTES_MIN
+from ipvm.ipld import IDENTITY, Cid, InvalidCid, hash_digest
+from ipvm.limits import CALL_FUEL_KEPT
 
 __all__ = ["Syscalls"]
 
@@ -36,7 +37,6 @@ _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 FUEL_UNCOUNTED: Final = 2**64 - 1
-_CODECS: Final = frozenset(CODECS.values())
 _INLINE_BYTES: Final = 256 * 1024
 """Bytes that are hashed within a millisecond, so that another thread is not worth it."""
 
@@ -120,10 +120,10 @@ class Syscalls:
             return number
 
     def _check(self, words: tuple[int, ...]) -> int:
-        return _verdict(*self._unchecked(words))
+        return verdict(*self._unchecked(words))
 
     async def _check_long(self, words: tuple[int, ...]) -> int:
-        return await self._apart(_verdict, *self._unchecked(words))
+        return await self._apart(verdict, *self._unchecked(words))
 
     def _unchecked(self, words: tuple[int, ...]) -> tuple[int, bytes]:
         codec, address, size = words[:3]
@@ -166,9 +166,9 @@ class Syscalls:
         assert opened is not None  # the binding has looked it up
         self._charge(_LINK, len(opened.data))
         if len(opened.data) <= _INLINE_BYTES:
-            block = _linked(opened, hash_code, digest_size)
+            block = linked(opened, hash_code, digest_size)
         else:
-            block = await self._apart(_linked, opened, hash_code, digest_size)
+            block = await self._apart(linked, opened, hash_code, digest_size)
         await self._services.keep(block)
         self._kernel.reply_bytes(bytes(block.cid))
         return ErrorNumber.OK
@@ -259,33 +259,6 @@ class Syscalls:
         19: (_HASH, _hash),
         20: (_CREATE, _check_long),
     }
-
-
-def _verdict(codec: int, data: bytes) -> ErrorNumber:
-    """Say whether bytes are valid under a codec."""
-    if codec not in _CODECS:
-        return ErrorNumber.ILLEGAL_CODEC
-    try:
-        check(data, codec)
-    except InvalidEncoding:
-        return ErrorNumber.SERIALIZATION
-    return ErrorNumber.OK
-
-
-def _linked(opened: OpenBlock, hash_code: int, digest_size: int) -> Block:
-    """Name a block by a digest of that size.
-
-    Raises:
-        InvalidData: There is no such digest.
-    """
-    block = Block.of(opened.data, codec=opened.codec, hash_code=hash_code)
-    digest = block.cid.digest
-    if not DIGEST_BYTES_MIN <= digest_size <= len(digest):
-        raise InvalidCid(f"there is no digest of {digest_size} bytes")
-    if digest_size == len(digest):
-        return block
-    cut = Cid(digest[:digest_size], codec=opened.codec, hash_code=hash_code)
-    return Block(cut, opened.data)
 
 
 def _number_for(error: IpvmError) -> ErrorNumber | None:

@@ -15,17 +15,25 @@ _NOTHING: Final = CallShape((), ())
 class LinkedStore:
     """The instances of a program, to be run on fibers. Close it.
 
-    Until the first wait, the instances belong to the assembly's last store: take what is needed of
-    them before.
+    Those that are not living share an assembly with others: what is needed of them is taken before
+    the first wait.
     """
 
     __slots__ = ("_assembly", "_layout", "kernel", "store")
 
-    def __init__(self, store: Store, layout: Layout) -> None:
+    def __init__(self, store: Store, layout: Layout, *, is_living: bool) -> None:
+        """Make room for the instances of one store.
+
+        Args:
+            store: Where they will live.
+            layout: Of the program.
+            is_living: Whether something is asked of them after others may have been made.
+        """
         self.store = store
         self.kernel: Kernel | None = None
         self._layout = layout
-        self._assembly: Assembly = layout.new_assembly() if layout.initializers else layout.assembly
+        alone = is_living or bool(layout.initializers)
+        self._assembly: Assembly = layout.new_assembly() if alone else layout.assembly
 
     def add_kernel(self, heap_bytes: int) -> None:
         """Instantiate the kernel."""

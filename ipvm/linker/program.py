@@ -100,20 +100,23 @@ class CompiledProgram:
             for bound in self.recipe.tables
         )
 
-    def open(self, *, fuel: int | None, memory: int, blocks: bool) -> LinkedStore:
+    def open(
+        self, *, fuel: int | None, memory: int, blocks: bool, is_living: bool = False
+    ) -> LinkedStore:
         """Make a store for one invocation on a fiber; nothing of the program is instantiated yet.
 
         Args:
             fuel: Fuel that the invocation may use; None in a profile that does not count.
             memory: Bytes that all linear memories may take, and again the blocks held open.
             blocks: Whether a caller needs block handles, even if the program makes no host calls.
+            is_living: Whether it is for more than one call; see `LinkedStore`.
 
         Raises:
             LimitExceeded: The program does not start within the memory.
         """
         bounds = self.bounds(memory)
         layout = self.layout(blocks=blocks)
-        linked = LinkedStore(Store(self.engine), layout)
+        linked = LinkedStore(Store(self.engine), layout, is_living=is_living)
         try:
             if fuel is not None:
                 linked.store.fuel = fuel

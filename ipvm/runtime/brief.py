@@ -7,7 +7,7 @@ A guest that is run this way does not wait: either it need not, or it is run aga
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from ipvm.engine import FIRST_SLICES, EngineFault, Store, Trap
+from ipvm.engine import EngineFault, Store, Trap
 from ipvm.errors import GuestError
 from ipvm.host import KERNEL, MEMORY, Attendant, Kernel, Syscalls, arm_at_once
 from ipvm.ipld import Cid
@@ -28,16 +28,16 @@ def run_at_once(
     entry: "Entry",
     operands: Sequence[Operand],
     *,
-    fuel: int,
+    fuel: int | None,
     memory: int,
     attendant: Attendant | None,
-) -> tuple[list[Result], int]:
+) -> tuple[list[Result], int | None]:
     """Run a function in a store of its own, and give its results and the fuel that it used.
 
     Args:
         entry: The function. It is `brief`.
         operands: What goes to it.
-        fuel: Fuel that it may use.
+        fuel: Fuel that it may use; None in a profile that does not count.
         memory: Bytes that its memories may take.
         attendant: Serves its guests, if they call the host. They can wait only if it is a Replay.
 
@@ -65,16 +65,16 @@ def _run(
     program: CompiledProgram,
     operands: Sequence[Operand],
     attendant: Attendant | None,
-    fuel: int,
+    fuel: int | None,
     memory: int,
-) -> tuple[list[Result], int]:
+) -> tuple[list[Result], int | None]:
     layout = program.layout(blocks=entry.takes_blocks, is_brief=True)
     bounds = program.bounds(memory)
     assembly = layout.assembly
     store = Store(program.engine, outcome=assembly.outcome)
     kernel: Kernel | None = None
     try:
-        store.ration(fuel, FIRST_SLICES)
+        store.ration(fuel)
         if layout.kernel is not None:
             assembly.build(store, KERNEL, KERNEL + 1)
             assembly.export_into(store, KERNEL, MEMORY, assembly.extern)
@@ -90,7 +90,7 @@ def _run(
         attempt = entry.attempt
         assembly.export_into(store, layout.root, entry.export, attempt.extern)
         results = read_results(entry.signature, kernel, attempt.call(store, numbers))
-        return results, fuel - store.fuel
+        return results, None if fuel is None else fuel - store.fuel
     except (Trap, GuestError) as ended:
         used = fuel_used(fuel, store, ended)
         raise failure_of(ended, program.plan, fuel_used=used) from ended

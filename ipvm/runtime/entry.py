@@ -1,6 +1,6 @@
 """The functions of a program, each with all that can be worked out before it is called."""
 
-from typing import final
+from typing import Final, final
 
 from ipvm.engine import Attempt, CallShape, is_stack_ample
 from ipvm.linker import CompiledProgram
@@ -9,6 +9,10 @@ from ipvm.runtime.abi import callable_names, signature_of
 from ipvm.runtime.direct import DirectArguments
 
 __all__ = ["Entry", "LoadedProgram"]
+
+UNMETERED_TRIES: Final = 3
+"""Calls that are tried for too long before none is tried, where time counts: the machine may be slow
+at the moment."""
 
 
 @final
@@ -24,6 +28,7 @@ class Entry:
     """
 
     __slots__ = (
+        "_tries",
         "arguments",
         "attempt",
         "brief",
@@ -51,8 +56,13 @@ class Entry:
         self.calls = 0
         self.waits = False
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
-        metered = program.profile == "deterministic"
-        self.brief = metered and not program.initializes and is_stack_ample()
+        self.brief = not program.initializes and is_stack_ample()
+        self._tries = 1 if program.engine.metered else UNMETERED_TRIES
+
+    def give_up(self) -> None:
+        """Note that a call had to be run on a fiber, and try no more if that is how it is."""
+        self._tries -= 1
+        self.brief = self.brief and self._tries > 0
 
 
 @final

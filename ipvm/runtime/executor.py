@@ -52,7 +52,7 @@ class Executor:
         replay = Replay(services, self._run)
         execution = await _replay(task, replay)
         if execution is None:
-            task.entry.brief = False
+            task.entry.give_up()
             replay.begin(is_live=True)
             execution = await _run_on_fiber(task, replay)
         return execution
@@ -132,7 +132,6 @@ class _Services:
 async def _replay(task: Task, replay: Replay) -> Execution | None:
     """Run a task at once, and again each time that it got an answer; give up after a few."""
     entry = task.entry
-    assert task.fuel is not None  # it is metered if it is brief
     attendant = replay if entry.program.calls_host else None
     for _ in range(WAITS_MAX + 1):
         replay.begin()

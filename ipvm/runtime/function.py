@@ -44,11 +44,11 @@ class Function:
             InvalidArguments: They do not fit the signature.
             GuestError: The function trapped, aborted or ran out of fuel.
         """
-        return await self._runtime.call(self._entry, arguments, self._options)
+        return (await self._runtime.answer(self._entry, arguments, self._options))[0]
 
     async def measured(self, *arguments: object) -> Measured:
         """Call the function, and give its result with the fuel that it used."""
-        return await self._runtime.measured(self._entry, arguments, self._options)
+        return Measured(*await self._runtime.answer(self._entry, arguments, self._options))
 
     async def receipt(self, *arguments: object) -> Receipt:
         """Call the function and give the receipt, which is stored; see `Receipt`.

@@ -81,6 +81,7 @@ class Live:
             fuel=task.fuel,
             memory=task.memory,
             blocks=any(entry.takes_blocks for entry in entries),
+            is_living=True,
         )
         live = cls(runtime, linked, fuel=task.fuel)
         try:

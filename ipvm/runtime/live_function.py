@@ -49,5 +49,5 @@ class LiveFunction:
 
 def task_of(entry: Entry, options: CallOptions) -> Task:
     """Give the task of a call whose arguments somebody else carries in."""
-    fuel = options.fuel if entry.program.profile == "deterministic" else None
+    fuel = options.fuel_for(entry.program.profile)
     return Task(entry=entry, operands=(), fuel=fuel, memory=options.memory)

@@ -36,6 +36,10 @@ class CallOptions:
         if not 0 < self.memory < 2**63:
             raise InvalidArguments(f"memory is a number of bytes from 1, not {self.memory}")
 
+    def fuel_for(self, profile: Profile) -> int | None:
+        """Give the fuel; None in a profile that counts none."""
+        return self.fuel if profile == "deterministic" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:

@@ -35,7 +35,7 @@ from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
 from ipvm.runtime.identity import kernel_cid, machine
-from ipvm.runtime.options import CallOptions, Measured
+from ipvm.runtime.options import CallOptions
 from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.run import LogSink, Run
@@ -100,25 +100,16 @@ class Runtime:
         """Give what runs the tasks of a call tree."""
         return Executor(self._programs, run)
 
-    async def call(self, entry: Entry, values: Sequence[object], options: CallOptions) -> Value:
-        """Call a function and give its result. A checkpoint; cancelling it stops the guest.
+    async def answer(
+        self, entry: Entry, values: Sequence[object], options: CallOptions
+    ) -> tuple[Value, int | None]:
+        """Call a function and give its result and the fuel that it used. Cancelling stops the guest.
 
         Raises:
             InvalidArguments: The values do not fit the signature.
             GuestError: The function failed.
             IpvmError: What is wrong with this runner.
         """
-        return (await self._answer(entry, values, options))[0]
-
-    async def measured(
-        self, entry: Entry, values: Sequence[object], options: CallOptions
-    ) -> Measured:
-        """Call a function like `call`, and tell what it took."""
-        return Measured(*await self._answer(entry, values, options))
-
-    async def _answer(
-        self, entry: Entry, values: Sequence[object], options: CallOptions
-    ) -> tuple[Value, int | None]:
         await self._turns.take()
         operands = entry.arguments.operands(values)
         answer = None
@@ -133,8 +124,8 @@ class Runtime:
     def _answer_at_once(
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None] | None:
-        fuel, memory = options.fuel, options.memory
         program = entry.program
+        fuel, memory = options.fuel_for(program.profile), options.memory
         listener = Listener(program.plan) if program.calls_host else None
         try:
             results, used = run_at_once(
@@ -142,7 +133,8 @@ class Runtime:
             )
         except Postponed as postponed:
             entry.waits = isinstance(postponed, WouldWait)
-            entry.brief = entry.waits
+            if not entry.waits:
+                entry.give_up()
             listener = None
             return None
         finally:
@@ -234,7 +226,7 @@ def _task(entry: Entry, operands: Sequence[Operand], options: CallOptions) -> Ta
     return Task(
         entry=entry,
         operands=operands,
-        fuel=options.fuel if entry.program.profile == "deterministic" else None,
+        fuel=options.fuel_for(entry.program.profile),
         memory=options.memory,
     )
 

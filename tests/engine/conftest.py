@@ -7,7 +7,6 @@ from typing import final
 import pytest
 
 from ipvm.engine import (
-    FIRST_SLICES,
     Assembly,
     Attempt,
     CallShape,
@@ -109,7 +108,7 @@ class Guest:
         """Call an export without a fiber, with the fuel of one slice."""
         attempt = Attempt(self._shape(name))
         self.assembly.export_into(self.store, 0, name.encode(), attempt.extern)
-        self.store.ration(self._fuel, FIRST_SLICES)
+        self.store.ration(self._fuel)
         return attempt.call(self.store, arguments)
 
     def _shape(self, name: str) -> CallShape:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ipvm.engine import (
-    FIRST_SLICES,
     Assembly,
     Attempt,
     CallShape,
@@ -109,7 +108,7 @@ def test_an_assembly_serves_one_store_after_the_other() -> None:
     function = Attempt(CallShape((), ("i32",)))
     for _ in range(3):
         with contextlib.closing(Store(engine, outcome=assembly.outcome)) as store:
-            store.ration(FUEL, FIRST_SLICES)
+            store.ration(FUEL)
             assembly.build(store)
             assembly.export_into(store, 0, b"f", function.extern)
             assert [function.call(store, ()) for _ in range(2)] == [(1,), (2,)]

@@ -51,6 +51,21 @@ async def test_a_call_finds_what_the_one_before_left(load: Load, profile: Profil
         assert await session.add(1) == 7
 
 
+@pytest.mark.parametrize("profile", ["deterministic", "fast"])
+async def test_a_function_may_be_called_for_the_first_time_after_others_ran_elsewhere(
+    load: Load, profile: Profile
+) -> None:
+    program = await counter(load, profile=profile)
+    async with program.session() as session, program.session() as other:
+        for _ in range(3):
+            with trio.move_on_after(0.01):
+                await program.using(memory=2**20).spin()
+        assert await other.add(2) == 2
+        assert await session.add(1) == 1
+        assert await other["both"]() == [2, 0.5]
+        assert await session["both"]() == [1, 0.5]
+
+
 @given(numbers=st.lists(st.integers(-(2**31), 2**31 - 1), max_size=20))
 @settings(max_examples=20)
 async def test_a_session_adds_up_like_the_sum(numbers: list[int]) -> None:
