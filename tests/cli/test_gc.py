@@ -1,10 +1,12 @@
 """`ipvm gc`, alone and beside other commands."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import trio
+import pytest
 
 from ipvm.ipld import Block
 
@@ -107,12 +109,8 @@ def test_a_codec_that_is_not_known_is_told(ipvm: "Ipvm") -> None:
     assert "1 block of a codec that is not known here" in ipvm("gc").errors
 
 
-def test_what_is_published_and_called_while_others_collect_never_fails(
-    store: Path, tmp_path: Path
-) -> None:
-    import subprocess
-    import sys
-
+@pytest.mark.usefixtures("store")
+def test_what_is_published_and_called_while_others_collect_never_fails(tmp_path: Path) -> None:
     functions = [tmp_path / name for name in ("one", "two")]
     for folder in functions:
         folder.mkdir()

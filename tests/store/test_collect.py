@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Protocol, final
 
 import lmdb
 import pytest
@@ -124,7 +124,7 @@ async def test_links_in_an_identity_cid_are_followed(make_store: MakeStore) -> N
 
 @pytest.mark.parametrize(("reach", "stopped"), [("recursive", True), ("partial", False)])
 async def test_nothing_is_deleted_where_a_missing_block_may_hide_more(
-    make_store: MakeStore, reach: Reach, stopped: bool
+    make_store: MakeStore, reach: Reach, *, stopped: bool
 ) -> None:
     below = node(LEAF)
     top = node(below)
@@ -191,35 +191,41 @@ async def test_what_is_needed_again_under_a_lease_stays(make_store: MakeStore, a
             assert await held(store) == keys([top, LEAF])
 
 
+@final
+class Paused:
+    """A store that lets a collection stand still at one stage, until something was done."""
+
+    def __init__(self, store: Store, stage: str) -> None:
+        self._store = store
+        self._stage = stage
+        self.begun, self.done = trio.Event(), trio.Event()
+        self.pin, self.unpin, self.need = store.pin, store.unpin, store.need
+        self.lease, self.ground = store.lease, store.ground
+
+    async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
+        found = await self._store.multihashes(after, count)
+        await self._pause("sweep")
+        return found
+
+    async def pins(self, after: Pin | None = None, count: int = 1000) -> Sequence[Pin]:
+        found = await self._store.pins(after, count)
+        await self._pause("mark")
+        return found
+
+    async def _pause(self, stage: str) -> None:
+        if stage == self._stage:
+            self.begun.set()
+            await self.done.wait()
+
+
 async def during(store: Store, stage: str, act: Callable[[], Awaitable[None]]) -> None:
     """Do something in the middle of a collection."""
-    begun, done = trio.Event(), trio.Event()
-
-    class Paused:
-        """Lets the collection stand still before it asks for keys."""
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(store, name)
-
-        async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
-            found = await store.multihashes(after, count)
-            if stage == "sweep":
-                begun.set()
-                await done.wait()
-            return found
-
-        async def pins(self, after: Pin | None = None, count: int = 1000) -> Sequence[Pin]:
-            found = await store.pins(after, count)
-            if stage == "mark":
-                begun.set()
-                await done.wait()
-            return found
-
+    paused = Paused(store, stage)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(collect, Paused())
-        await begun.wait()
+        nursery.start_soon(collect, paused)
+        await paused.begun.wait()
         await act()
-        done.set()
+        paused.done.set()
 
 
 @pytest.mark.parametrize("stage", ["mark", "sweep"])
@@ -295,9 +301,12 @@ def graphs(draw: st.DrawFn) -> list[Block]:
     """Blocks that link to blocks before them, some of the same bytes under two codecs."""
     blocks: list[Block] = []
     for number in range(draw(st.integers(1, 12))):
-        links = draw(st.lists(st.sampled_from(blocks), max_size=4)) if blocks else []
-        as_raw = draw(st.lists(st.sampled_from(blocks), max_size=2)) if blocks else []
-        cids = [*links, *(Cid(each.cid.digest, codec=RAW) for each in as_raw)]
+        before = st.lists(st.sampled_from(blocks), max_size=3) if blocks else st.just([])
+        links, as_raw = draw(before), draw(before)
+        cids = [
+            *(each.cid for each in links),
+            *(Cid(each.cid.digest, codec=RAW) for each in as_raw),
+        ]
         blocks.append(node(*cids, tag=number, codec=draw(st.sampled_from([DAG_CBOR, DAG_JSON]))))
     return blocks
 
@@ -333,7 +342,10 @@ def test_what_remains_is_what_pins_reach_and_what_was_written_since(
         left = await store.pins()
         by_key = {block.cid.multihash: block for block in graph}
         found: set[Cid] = set()
-        for cid in (*(each.cid for each in left if each.reach != "direct"), *(b.cid for b in again)):
+        for cid in (
+            *(each.cid for each in left if each.reach != "direct"),
+            *(b.cid for b in again),
+        ):
             reached(cid, by_key, found)
         expected = {cid.multihash for cid in found} | {each.cid.multihash for each in left}
         assert await held(store) == expected
