@@ -15,10 +15,10 @@ from ipvm.cli.output import Output
 from ipvm.cli.session import Session, run
 from ipvm.cli.terminal import unicode_path
 from ipvm.errors import Refused
-from ipvm.files.adding import Importer, ImportOptions, profile_named, root_name
+from ipvm.files.adding import Importer, ImportOptions, pinning, profile_named, root_name
 from ipvm.files.disk import Added
 from ipvm.files.profiles import PROFILES, V1_2025
-from ipvm.ipld import Block, Value
+from ipvm.ipld import Block, Cid, Value
 from ipvm.limits import CHUNK_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class _Request:
     preserve_mtime: bool
     wrap: bool
     only_hash: bool
+    no_pin: bool
     cids: bool
     quieter: bool
 
@@ -76,6 +77,7 @@ class _Request:
 @click.option("--preserve-mtime", is_flag=True, help="Keep times of modification.")
 @click.option("--wrap", "-w", is_flag=True, help="Put what is named into a folder.")
 @click.option("--only-hash", "-n", is_flag=True, help="Tell the CIDs, and keep nothing.")
+@click.option("--no-pin", is_flag=True, help="Let it be collected as garbage.")
 @click.option("--cids", "-q", is_flag=True, help="Print CIDs without names.")
 @click.option("--quieter", "-Q", is_flag=True, help="Print the CIDs of what is named, no others.")
 @click.pass_context
@@ -83,7 +85,7 @@ def add(context: click.Context, /, **_parameters: object) -> None:
     """Add files and folders, and print their CIDs.
 
     PATH is a file, a folder, or - for standard input. Symlinks in folders are kept as symlinks. The
-    CIDs are those that `ipfs add` gives with the same profile.
+    CIDs are those that `ipfs add` gives with the same profile. What is named is pinned.
 
     Add a folder, and take its CID:
       $ ipvm add photos
@@ -98,6 +100,15 @@ def add(context: click.Context, /, **_parameters: object) -> None:
 
 
 async def _add(request: _Request, session: Session) -> None:
+    if request.only_hash:
+        await _import(request, session)
+        return
+    async with pinning(session.node.pins, pin=not request.no_pin) as roots:
+        roots.extend(await _import(request, session))
+
+
+async def _import(request: _Request, session: Session) -> list[Cid]:
+    """Import what is asked for, and give the roots."""
     report = _Report(request, session.output)
     keep = _forget if request.only_hash else session.node.blocks.put_many
     importer = Importer(keep, options=request.options, on_added=report.tell)
@@ -113,9 +124,10 @@ async def _add(request: _Request, session: Session) -> None:
         if not request.wrap:
             report.end()
     if request.wrap:
-        await importer.wrap(roots)
+        roots = [("", await importer.wrap(roots))]
         report.end()
     report.finish()
+    return [written.cid for _, written in roots]
 
 
 async def _forget(_blocks: Sequence[Block]) -> None:

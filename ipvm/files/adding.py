@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
@@ -9,14 +10,24 @@ from typing import Final, TypedDict, Unpack
 import trio
 
 from ipvm.errors import InvalidArguments
-from ipvm.files.cutting import Keep
+from ipvm.exchange import BlockService, Pins
 from ipvm.files.disk import ImportOptions
 from ipvm.files.importing import Importer
+from ipvm.files.nodes import Written
 from ipvm.files.profiles import PROFILES, V1_2025, ImportProfile
 from ipvm.ipld import Cid
 from ipvm.limits import CHUNK_BYTES_MAX
+from ipvm.store import Pin
 
-__all__ = ["AddOptions", "ImportOptions", "Importer", "add", "profile_named", "root_name"]
+__all__ = [
+    "AddOptions",
+    "ImportOptions",
+    "Importer",
+    "add",
+    "pinning",
+    "profile_named",
+    "root_name",
+]
 
 _PIECE_BYTES: Final = 1024 * 1024
 
@@ -34,10 +45,15 @@ class AddOptions(TypedDict, total=False):
     """Keep permissions."""
     preserve_mtime: bool
     """Keep times of modification."""
+    pin: bool
+    """Keep it from being collected as garbage."""
 
 
 async def add(
-    source: str | Path | bytes | AsyncIterable[bytes], keep: Keep, **options: Unpack[AddOptions]
+    source: str | Path | bytes | AsyncIterable[bytes],
+    blocks: BlockService,
+    pins: Pins,
+    **options: Unpack[AddOptions],
 ) -> Cid:
     """Add a path, or the content of a file, and give its CID.
 
@@ -46,20 +62,40 @@ async def add(
         IpvmError: What the import raises.
     """
     await trio.lowlevel.checkpoint()
-    importer = Importer(
-        keep,
-        options=ImportOptions(
-            profile=profile_named(options.get("profile", V1_2025.name), options.get("chunk_bytes")),
-            hidden=options.get("hidden", False),
-            preserve_mode=options.get("preserve_mode", False),
-            preserve_mtime=options.get("preserve_mtime", False),
-        ),
+    choices = ImportOptions(
+        profile=profile_named(options.get("profile", V1_2025.name), options.get("chunk_bytes")),
+        hidden=options.get("hidden", False),
+        preserve_mode=options.get("preserve_mode", False),
+        preserve_mtime=options.get("preserve_mtime", False),
     )
+    async with pinning(pins, pin=options.get("pin", True)) as roots:
+        root = await _import(source, Importer(blocks.put_many, options=choices))
+        roots.append(root.cid)
+    return root.cid
+
+
+@asynccontextmanager
+async def pinning(pins: Pins, *, pin: bool) -> AsyncIterator[list[Cid]]:
+    """Keep what is put meanwhile, and pin the roots that are in the list at the end.
+
+    Where the store keeps no pins, nothing is ever collected, and this does nothing.
+    """
+    roots: list[Cid] = []
+    if not pins.are_kept:
+        yield roots
+        return
+    async with pins.lease():
+        yield roots
+        for root in roots if pin else ():
+            await pins.keep(Pin(cid=root, reach="recursive"))
+
+
+async def _import(source: str | Path | bytes | AsyncIterable[bytes], importer: Importer) -> Written:
     if isinstance(source, str | Path):
         path = os.fspath(source)
-        return (await importer.path(path, root_name(path))).cid
+        return await importer.path(path, root_name(path))
     pieces = _pieces(source) if isinstance(source, bytes) else source
-    return (await importer.stream(pieces, "")).cid
+    return await importer.stream(pieces, "")
 
 
 def root_name(path: str) -> str:

@@ -85,6 +85,15 @@ def test_only_hashing_keeps_nothing(ipvm: "Ipvm", photos: Path, store: Path) -> 
     assert ipvm("add", photos).text == told.text
 
 
+def test_what_is_named_is_pinned_unless_it_is_not_to_be(ipvm: "Ipvm", photos: Path) -> None:
+    root = ipvm("add", "-Q", photos).line
+    assert ipvm("add", "-Q", "--no-pin", "-", given=b"garbage").code == 0
+    assert ipvm("gc").code == 0
+    assert ipvm("block", "get", HELLO).output == b"hello world"
+    assert ipvm("block", "get", root).code == 0
+    assert ipvm("block", "get", Cid.of(b"garbage")).code == 3
+
+
 def test_json_has_everything_or_only_what_was_named(
     ipvm: "Ipvm", photos: Path, is_documented: Callable[[Mapping[str, Any]], bool]
 ) -> None:
