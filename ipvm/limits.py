@@ -77,6 +77,9 @@ SYMLINKS_FOLLOWED_MAX: Final = 40
 TREE_DEPTH_MAX: Final = 256
 """Folders in each other that a walk or an export goes down."""
 
+PIN_NAME_BYTES_MAX: Final = 500
+"""Longest name of a pin, in bytes: it is a key of the store."""
+
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
 
