@@ -103,3 +103,21 @@ async def test_nothing_is_held_when_guests_are_gone(waits: int, end: str, readin
                 nursery.cancel_scope.cancel()
             source.gate.set()
     assert mappings._held == before
+
+
+@pytest.mark.parametrize("memories", [100, 101])
+async def test_a_program_of_many_memories_is_counted_even_for_a_moment(
+    memories: int, room: Callable[[int], None], load: Load
+) -> None:
+    """A call of one with few takes so little for so short that there is room for it."""
+    library = Library()
+    text = f"""(module (import "other" "g" (func)) {"(memory 1)" * 99}
+      (func (export "f") (result i32) (i32.load (i32.const 0))))"""
+    other = library.code(f"""(module {"(memory 1)" * (memories - 99)} (func (export "g")))""")
+    program = await load(library, library.manifest(text, imports={"other": other}))
+    room(1)
+    if memories > 100:
+        with pytest.raises(LimitExceeded, match="mappings"):
+            await program.f()
+    else:
+        assert await program.f() == 0
