@@ -5,7 +5,7 @@ from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_p
 from ipvm.engine.assembly import Assembly, Import, InstanceExport, Part
 from ipvm.engine.attempt import KERNEL_NAME, Attempt
 from ipvm.engine.bundles import Bundle, Bundles
-from ipvm.engine.call import CallShape, call, worker_limiter
+from ipvm.engine.call import WELCOME_SECONDS, CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
 from ipvm.engine.fixed import fixed_module, keep_fixed_modules
@@ -47,6 +47,7 @@ __all__ = [
     "STACK_OVERFLOW",
     "WASMTIME_MAJOR",
     "WASM_STACK_BYTES",
+    "WELCOME_SECONDS",
     "ArtifactCache",
     "ArtifactStatistics",
     "Assembly",

@@ -26,6 +26,7 @@ class Entry:
         takes_blocks: Whether an argument or a result travels as a block.
         brief: Whether a call is worth trying without a fiber; False once one computed for long, or
             had to wait again and again.
+        is_welcome: Whether it may begin on the trio thread; False once it held that up.
         waits: Whether a call has had to wait for the host.
         calls: Calls that were made, up to some number.
     """
@@ -37,6 +38,7 @@ class Entry:
         "brief",
         "calls",
         "export",
+        "is_welcome",
         "name",
         "program",
         "shape",
@@ -58,6 +60,7 @@ class Entry:
         self.arguments = DirectArguments(signature, name)
         self.calls = 0
         self.waits = False
+        self.is_welcome = True
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
         is_small = len(program.recipe.memories) <= TRIED_MEMORIES_MAX
         self.brief = is_small and not program.initializes and is_stack_ample()

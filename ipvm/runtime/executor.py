@@ -168,7 +168,7 @@ async def _run_on_fiber(task: Task, services: Services) -> Execution:
             linked.build()
         function = linked.export(entry.export)
         linked.enter()
-        raw = await call(linked.store, function, entry.shape, numbers)
+        raw = await call(linked.store, function, entry.shape, numbers, is_welcome=entry.is_welcome)
         results = read_results(entry.signature, kernel, raw)
         return Execution(results, fuel_used(task.fuel, linked.store))
     except (Trap, EngineFault, GuestError) as ended:
