@@ -32,7 +32,7 @@ class Data(bytes):
 EDGES: Final = [
     sign * 2**power + more for power in (31, 32, 63, 64) for sign in (1, -1) for more in (-1, 0, 1)
 ]
-ODD: Final = [
+ODD: Final[list[object]] = [
     *(True, False, None, Colour.RED, Text("text"), Data(b"data"), bytearray(b"array")),
     *(0.0, -0.0, math.nan, -math.nan, math.inf, -math.inf, 1e39, 1e-46, 16_777_217.0),
     *(memoryview(b"view"), bytes(1000), "x" * 1000),
