@@ -27,6 +27,7 @@ from ipvm.engine import (
     selftest,
 )
 from ipvm.exchange import BlockService, FirstOf, Offline, Pins, Source
+from ipvm.files import Files
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey, survey
@@ -48,7 +49,14 @@ _GUESTS: Final = logging.getLogger("ipvm.guest")
 
 @final
 class Node:
-    """A store, the sources behind it, and a runtime over both."""
+    """A store, the sources behind it, and a runtime over both.
+
+    Attributes:
+        store: Where blocks are kept.
+        blocks: The store, and the sources behind it.
+        files: Files and folders by path, over `blocks`.
+        limits: Bounds that protect this machine.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class Node:
     ) -> None:
         self.store = store
         self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
+        self.files = Files(self.blocks)
         self.pins = Pins(store, self.blocks)
         self.limits = limits
         self._runtime = Runtime(
@@ -189,15 +198,7 @@ class Node:
     async def add(
         self, source: str | Path | bytes | AsyncIterable[bytes], **options: Unpack["AddOptions"]
     ) -> Cid:
-        """Add a file or a folder, and give its CID; `ipvm.files.adding.AddOptions` has the options.
-
-        Args:
-            source: A path, or the content of a file: bytes, or pieces of them as they come.
-
-        Raises:
-            NotFound, Refused, InvalidData: Something cannot be read, or kept.
-            Unavailable: A file changed while it was read.
-        """
+        """Add a path, or the content of a file, and give its CID; see `ipvm.files.adding`."""
         from ipvm.files.adding import add  # noqa: PLC0415 - calls do without it
 
         return await add(source, self.blocks, self.pins, **options)

@@ -19,32 +19,25 @@ _BLOCK_BYTES: Final = 16
 def murmur3_64(data: bytes) -> int:
     """Hash bytes to 64 bits."""
     first = second = 0
-    whole = len(data) - len(data) % _BLOCK_BYTES
+    size = len(data)
+    whole = size - size % _BLOCK_BYTES
+    # Written out in one piece: listing a sharded folder hashes every name in it.
     for at in range(0, whole, _BLOCK_BYTES):
-        first ^= _scrambled_first(int.from_bytes(data[at : at + 8], "little"))
-        first = (_rotated(first, 27) + second) * 5 + 0x52DCE729 & _MASK
-        second ^= _scrambled_second(int.from_bytes(data[at + 8 : at + 16], "little"))
-        second = (_rotated(second, 31) + first) * 5 + 0x38495AB5 & _MASK
+        part = int.from_bytes(data[at : at + 8], "little") * _C1 & _MASK
+        first ^= (part << 31 | part >> 33) * _C2 & _MASK
+        first = ((first << 27 | first >> 37) + second) * 5 + 0x52DCE729 & _MASK
+        part = int.from_bytes(data[at + 8 : at + 16], "little") * _C2 & _MASK
+        second ^= (part << 33 | part >> 31) * _C1 & _MASK
+        second = ((second << 31 | second >> 33) + first) * 5 + 0x38495AB5 & _MASK
     # What is left of a block counts as if zeros stood behind it, and zero stays zero.
-    second ^= _scrambled_second(int.from_bytes(data[whole + 8 :], "little"))
-    first ^= _scrambled_first(int.from_bytes(data[whole : whole + 8], "little"))
-    first ^= len(data)
-    second ^= len(data)
-    first = first + second & _MASK
-    second = second + first & _MASK
-    return _mixed(first) + _mixed(second) & _MASK
-
-
-def _scrambled_first(value: int) -> int:
-    return _rotated(value * _C1 & _MASK, 31) * _C2 & _MASK
-
-
-def _scrambled_second(value: int) -> int:
-    return _rotated(value * _C2 & _MASK, 33) * _C1 & _MASK
-
-
-def _rotated(value: int, bits: int) -> int:
-    return (value << bits | value >> 64 - bits) & _MASK
+    if whole < size:
+        part = int.from_bytes(data[whole + 8 :], "little") * _C2 & _MASK
+        second ^= (part << 33 | part >> 31) * _C1 & _MASK
+        part = int.from_bytes(data[whole : whole + 8], "little") * _C1 & _MASK
+        first ^= (part << 31 | part >> 33) * _C2 & _MASK
+    second ^= size
+    first = (first ^ size) + second & _MASK
+    return _mixed(first) + _mixed(first + second & _MASK) & _MASK
 
 
 def _mixed(value: int) -> int:
