@@ -50,11 +50,42 @@ DESCRIPTION_KEY_PARTS_MAX: Final = 64
 TARGET_BYTES_MAX: Final = 4096
 """Longest text that names a function to run: a path, or a CID."""
 
+CHUNK_BYTES_MAX: Final = 2 * 1024 * 1024 - 256
+"""Longest piece that a file is cut into, in bytes: what other implementations of IPFS pass on, with
+room for the node around it."""
+
+FOLDER_NESTING_MAX: Final = 256
+"""Folders inside each other that are imported from a disk: each takes an open file."""
+
 STORE_COMMIT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Bytes of blocks after which the store ends a commit; more blocks go into the next one."""
 
 STORE_PROCESSES_MAX: Final = 1024
 """Processes that can read one store at the same time."""
+
+FILE_BYTES_MAX: Final = 2**63 - 1
+"""Largest file that a UnixFS tree may tell, in bytes."""
+
+FILE_DEPTH_MAX: Final = 64
+"""Most nodes of a file on the way from its root to one of its bytes."""
+
+FILE_LINKS_HELD_MAX: Final = 262_144
+"""Links to parts of a file that one reader of it keeps for later."""
+
+HAMT_FANOUT_MAX: Final = 1024
+"""Most slots in one shard of a folder."""
+
+SYMLINK_BYTES_MAX: Final = 4096
+"""Longest target of a symlink, in bytes."""
+
+SYMLINKS_FOLLOWED_MAX: Final = 40
+"""Symlinks that are followed on the way of one path."""
+
+TREE_DEPTH_MAX: Final = 256
+"""Folders in each other that a walk or an export goes down."""
+
+PIN_NAME_BYTES_MAX: Final = 500
+"""Longest name of a pin, in bytes: it is a key of the store."""
 
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""

@@ -5,12 +5,13 @@ from ipvm.engine.artifacts import ArtifactCache, ArtifactStatistics, artifacts_p
 from ipvm.engine.assembly import Assembly, Import, InstanceExport, Part
 from ipvm.engine.attempt import KERNEL_NAME, Attempt
 from ipvm.engine.bundles import Bundle, Bundles
-from ipvm.engine.call import CallShape, call, worker_limiter
+from ipvm.engine.call import WELCOME_SECONDS, CallShape, call, worker_limiter
 from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
 from ipvm.engine.fixed import fixed_module, keep_fixed_modules
 from ipvm.engine.helper import Helper
 from ipvm.engine.hostport import HostPort, host_port_for
+from ipvm.engine.mappings import hold_mappings, release_mappings
 from ipvm.engine.module import (
     CompiledModule,
     InvalidArtifact,
@@ -46,6 +47,7 @@ __all__ = [
     "STACK_OVERFLOW",
     "WASMTIME_MAJOR",
     "WASM_STACK_BYTES",
+    "WELCOME_SECONDS",
     "ArtifactCache",
     "ArtifactStatistics",
     "Assembly",
@@ -84,11 +86,13 @@ __all__ = [
     "compile_now",
     "engine_for",
     "fixed_module",
+    "hold_mappings",
     "host_port_for",
     "in_pool",
     "is_stack_ample",
     "keep_fixed_modules",
     "pooled_engine_for",
+    "release_mappings",
     "selftest",
     "text_to_module",
     "validate",

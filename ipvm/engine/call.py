@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from ipvm.engine.store import Extern, PendingCall, Store
 
-__all__ = ["CallShape", "call", "drive", "poll", "raise_failure", "raise_kept", "worker_limiter"]
+__all__ = [
+    "WELCOME_SECONDS",
+    "CallShape",
+    "call",
+    "drive",
+    "poll",
+    "raise_failure",
+    "raise_kept",
+    "worker_limiter",
+]
 
 WORKER_SECONDS: Final = 0.008
 """Time between two looks for cancellation on a worker thread. Slices are measured, and made to last
@@ -34,8 +43,8 @@ WORKER_SLICES_FIRST: Final = 0.1
 WORKER_SLICES_MIN: Final = 0.02
 WORKER_SLICES_MAX: Final = 20.0
 WELCOME_SECONDS: Final = 0.02
-"""Time that a guest may hold up the trio thread. One that took longer is kept away for the rest of its
-call."""
+"""Time that a guest may hold up the trio thread. A slice is a thousand times shorter than what it takes
+to fill a gigabyte, which is one instruction. One that took longer is kept away from then on."""
 
 _FORMATS: Final = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
@@ -102,12 +111,24 @@ def _number(kind: str) -> str:
 
 
 async def call(
-    store: "Store", function: "Extern", shape: CallShape, arguments: "Sequence[int | float]"
+    store: "Store",
+    function: "Extern",
+    shape: CallShape,
+    arguments: "Sequence[int | float]",
+    *,
+    is_welcome: bool = True,
 ) -> tuple[int | float, ...]:
     """Call a function of the store and give its results.
 
     It is a checkpoint only if the guest waits or computes for long. Cancellation ends the guest;
     the store is of no use after that, nor after any exception.
+
+    Args:
+        store: Where it is.
+        function: The function.
+        shape: Its type.
+        arguments: For it.
+        is_welcome: Whether the guest may begin on the trio thread; see `WELCOME_SECONDS`.
 
     Raises:
         Trap: The guest trapped.
@@ -127,24 +148,33 @@ async def call(
         ctypes.addressof(outcome) + 8,
     )
     try:
-        await drive(store, future)
+        await drive(store, future, is_welcome=is_welcome)
     finally:
         capi.call_future_delete(future)
     raise_failure(store, trap=outcome[0], error=outcome[1])
     return shape.typed_results(buffer)
 
 
-async def drive(store: "Store", future: int) -> None:
-    """Poll until the guest is done, answering what it waits for."""
+async def drive(store: "Store", future: int, *, is_welcome: bool = True) -> None:
+    """Poll until the guest is done, answering what it waits for.
+
+    Args:
+        store: The guest's.
+        future: The call.
+        is_welcome: Whether the guest may begin on the trio thread; see `WELCOME_SECONDS`.
+    """
     turn: Callable[[Store, int], Awaitable[bool]] = _poll_here
-    welcome = True
+    welcome = is_welcome
     slices = WORKER_SLICES_FIRST
+    if not welcome:
+        store.use_slices(slices)
+        turn = _poll_on_worker
     started = time.perf_counter()
     while not await turn(store, future):
         seconds = time.perf_counter() - started
         pending = store.pending
         if turn is _poll_here:
-            welcome = seconds < WELCOME_SECONDS
+            welcome = welcome and seconds < WELCOME_SECONDS
         elif pending is None:
             slices = _adapted(slices, seconds)
         if pending is None:

@@ -38,7 +38,7 @@ __all__ = [
 _SLICE_FUEL: Final = 1_000_000
 """Fuel that takes about a millisecond, and a hundred times that where each instruction touches a page
 of memory that nobody has touched before."""
-FIRST_SLICES: Final = 0.25
+FIRST_SLICES: Final = 1.0
 """Slices that a guest may use on the trio thread before it counts as CPU-bound."""
 _FIRST_FUEL: Final = int(FIRST_SLICES * _SLICE_FUEL)
 _FIRST_TICKS: Final = 2

@@ -1,13 +1,18 @@
 """A linked program as parts of an assembly: which module comes when, and what serves its imports."""
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import Final, Literal, final
 
 from ipvm.engine import Assembly, CompiledModule, Engine, InstanceExport, Part
 from ipvm.host import HOST_CALLS, KERNEL, binding_part, kernel_part, stub_export, stub_part
 from ipvm.linker.recipe import Recipe, Step
 
 __all__ = ["Layout"]
+
+_FIBER_MAPPINGS: Final = 2
+"""A stack and its guard."""
+_MEMORY_MAPPINGS: Final = 3
+"""What a module puts there, what a guest may reach beyond that, and what is reserved."""
 
 
 @final
@@ -21,6 +26,7 @@ class Layout:
         count: Number of parts.
         root: Position of the part whose exports a caller calls.
         initializers: By the position of the part after which they run: instance and name of each.
+        mappings: Mappings of memory that a store takes with these parts and a fiber.
         assembly: For one store after the other, if nothing waits while it is built.
     """
 
@@ -45,6 +51,8 @@ class Layout:
         for number, step in enumerate(recipe.steps):
             self._add(number, step)
         self.count = len(self._parts)
+        memories = len(recipe.memories) + (kernel is not None)
+        self.mappings = _FIBER_MAPPINGS + _MEMORY_MAPPINGS * memories
         self.root = self._positions[-1]
         self.assembly = self.new_assembly()
 

@@ -2,7 +2,16 @@
 
 from typing import Final, final
 
-from ipvm.engine import Assembly, CallShape, Extern, Store, call
+from ipvm.engine import (
+    Assembly,
+    CallShape,
+    Engine,
+    Extern,
+    Store,
+    call,
+    hold_mappings,
+    release_mappings,
+)
 from ipvm.host import KERNEL, MEMORY, Kernel, arm
 from ipvm.linker.layout import Layout
 
@@ -19,21 +28,26 @@ class LinkedStore:
     the first wait.
     """
 
-    __slots__ = ("_assembly", "_layout", "kernel", "store")
+    __slots__ = ("_assembly", "_layout", "_mappings", "kernel", "store")
 
-    def __init__(self, store: Store, layout: Layout, *, is_living: bool) -> None:
+    def __init__(self, engine: Engine, layout: Layout, *, is_living: bool) -> None:
         """Make room for the instances of one store.
 
         Args:
-            store: Where they will live.
+            engine: Where they will live.
             layout: Of the program.
             is_living: Whether something is asked of them after others may have been made.
+
+        Raises:
+            LimitExceeded: Too many are open.
         """
-        self.store = store
         self.kernel: Kernel | None = None
         self._layout = layout
         alone = is_living or bool(layout.initializers)
         self._assembly: Assembly = layout.new_assembly() if alone else layout.assembly
+        hold_mappings(layout.mappings)
+        self._mappings = layout.mappings
+        self.store = Store(engine)
 
     def add_kernel(self, heap_bytes: int) -> None:
         """Instantiate the kernel."""
@@ -74,3 +88,5 @@ class LinkedStore:
         if self.kernel is not None:
             self.kernel.close()
         self.store.close()
+        release_mappings(self._mappings)
+        self._mappings = 0

@@ -12,7 +12,6 @@ from ipvm.engine import (
     CompiledModule,
     Engine,
     InvalidArtifact,
-    Store,
     StoreBounds,
     engine_for,
     in_pool,
@@ -112,11 +111,11 @@ class CompiledProgram:
             is_living: Whether it is for more than one call; see `LinkedStore`.
 
         Raises:
-            LimitExceeded: The program does not start within the memory.
+            LimitExceeded: The program does not start within the memory, or too many wait already.
         """
         bounds = self.bounds(memory)
         layout = self.layout(blocks=blocks)
-        linked = LinkedStore(Store(self.engine), layout, is_living=is_living)
+        linked = LinkedStore(self.engine, layout, is_living=is_living)
         try:
             if fuel is not None:
                 linked.store.fuel = fuel

@@ -4,10 +4,11 @@ Here the time of a call is spent, so what a call on a fiber keeps in objects sta
 A guest that is run this way does not wait: either it need not, or it is run again (`Replay`).
 """
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from ipvm.engine import EngineFault, Store, Trap
+from ipvm.engine import WELCOME_SECONDS, EngineFault, Postponed, Store, Trap
 from ipvm.errors import GuestError
 from ipvm.host import KERNEL, MEMORY, Attendant, Kernel, Syscalls, arm_at_once
 from ipvm.ipld import Cid
@@ -48,16 +49,21 @@ def run_at_once(
         GuestError: The function failed.
         Refused: The memory or the engine of this runner did not suffice.
     """
+    began = time.perf_counter()
     program = entry.program
-    if program.pooled is not None:
-        try:
-            return _run(entry, program.pooled, operands, attendant, fuel, memory)
-        except EngineFault:  # a full pool, or what is said again below
-            pass
     try:
+        if program.pooled is not None:
+            try:
+                return _run(entry, program.pooled, operands, attendant, fuel, memory)
+            except EngineFault:  # a full pool, or what is said again below
+                pass
         return _run(entry, program, operands, attendant, fuel, memory)
     except EngineFault as fault:
         raise failure_of(fault, program.plan, fuel_used=None) from fault
+    except Postponed:
+        if time.perf_counter() - began > WELCOME_SECONDS:
+            entry.is_welcome = False
+        raise
 
 
 def _run(

@@ -48,6 +48,7 @@ class Executor:
         """
         services = self.services(task)
         if not task.entry.brief:
+            task.entry.note_fiber()
             return await _run_on_fiber(task, services)
         replay = Replay(services, self._run)
         execution = await _replay(task, replay)
@@ -143,7 +144,7 @@ async def _replay(task: Task, replay: Replay) -> Execution | None:
             pass
         except Postponed:
             return None
-        except GuestError:
+        except IpvmError:  # whoever called the function may go on
             await replay.keep_made()
             raise
         else:
@@ -168,7 +169,7 @@ async def _run_on_fiber(task: Task, services: Services) -> Execution:
             linked.build()
         function = linked.export(entry.export)
         linked.enter()
-        raw = await call(linked.store, function, entry.shape, numbers)
+        raw = await call(linked.store, function, entry.shape, numbers, is_welcome=entry.is_welcome)
         results = read_results(entry.signature, kernel, raw)
         return Execution(results, fuel_used(task.fuel, linked.store))
     except (Trap, EngineFault, GuestError) as ended:

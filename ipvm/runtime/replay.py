@@ -8,10 +8,10 @@ because a guest is a function of its arguments and of these answers.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeVar, final
+from typing import Final, TypeAlias, TypeVar, final
 
 from ipvm.engine import Postponed
-from ipvm.errors import IpvmError
+from ipvm.errors import IpvmError, Refused
 from ipvm.host import CallOutcome, OpenBlock, Services
 from ipvm.ipld import Block, Cid
 from ipvm.runtime.run import Run
@@ -22,6 +22,9 @@ MADE_BYTES_MAX: Final = 1024 * 1024
 """Bytes that a guest may make in one go; each time it is run again, it makes them again."""
 
 _T = TypeVar("_T", Block, CallOutcome)
+
+_Asked: TypeAlias = Cid | tuple[Cid, str, int | None]
+"""What a guest asked for: a block, or a call of a function with so much fuel."""
 
 
 @final
@@ -40,6 +43,7 @@ class Replay:
     __slots__ = (
         "_answers",
         "_ask",
+        "_asked",
         "_given",
         "_made",
         "_made_bytes",
@@ -54,7 +58,8 @@ class Replay:
         self.is_live = False
         self._services = services
         self._run = run
-        self._answers: list[Block | CallOutcome | IpvmError] = []
+        self._answers: list[tuple[_Asked, Block | CallOutcome | IpvmError]] = []
+        self._asked: _Asked | None = None
         self._given = 0
         self._ask: Callable[[], Awaitable[Block | CallOutcome]] | None = None
         self._made: dict[bytes, Block] = {}
@@ -71,10 +76,13 @@ class Replay:
     async def get_answer(self) -> None:
         """Wait for what was asked for last."""
         assert self._ask is not None
+        assert self._asked is not None
+        self._made.clear()  # it will be made again
         try:
-            self._answers.append(await self._ask())
+            self._answers.append((self._asked, await self._ask()))
         except IpvmError as error:
-            self._answers.append(error)
+            # What its frames hold would stay for as long as the guest waits.
+            self._answers.append((self._asked, error.with_traceback(None)))
 
     async def keep_made(self) -> None:
         """Keep what the guest made, now that it has come to its end."""
@@ -84,9 +92,10 @@ class Replay:
     async def open(self, cid: Cid) -> Block:
         """See `Services.open`."""
         made = self._made.get(cid.multihash)
-        if made is not None:
-            return Block(cid, made.data)
-        return await self._answer(partial(self._services.open, cid))
+        if made is not None and self._given == len(self._answers):
+            # It is an answer as well: where the guest runs on a fiber, it asks for this one, too.
+            self._answers.append((cid, Block(cid, made.data)))
+        return await self._answer(cid, partial(self._services.open, cid))
 
     async def call(
         self, cid: Cid, function: str, arguments: list[OpenBlock | None], fuel: int | None
@@ -94,7 +103,8 @@ class Replay:
         """See `Services.call`."""
         if self._made:  # which the function that is called may open
             raise Postponed
-        return await self._answer(partial(self._services.call, cid, function, arguments, fuel))
+        ask = partial(self._services.call, cid, function, arguments, fuel)
+        return await self._answer((cid, function, fuel), ask)
 
     async def keep(self, block: Block) -> None:
         """See `Services.keep`."""
@@ -117,14 +127,16 @@ class Replay:
         """See `Services.cid_of`."""
         return self._services.cid_of(guest)
 
-    async def _answer(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+    async def _answer(self, asked: _Asked, ask: Callable[[], Awaitable[_T]]) -> _T:
         if self._given == len(self._answers):
             if self.is_live:
                 return await ask()
-            self._ask = ask
+            self._asked, self._ask = asked, ask
             raise Unanswered
-        answer = self._answers[self._given]
+        before, answer = self._answers[self._given]
+        if before != asked:  # where memory could not grow for want of that of the machine
+            raise Refused(f"the function asked for {asked} where it had asked for {before}")
         self._given += 1
         if isinstance(answer, IpvmError):
-            raise answer
-        return answer  # type: ignore[return-value] # the guest asks for the same each time
+            raise answer.with_traceback(None)
+        return answer  # type: ignore[return-value] # it is asked for in the same way

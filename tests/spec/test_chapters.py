@@ -15,11 +15,21 @@ SPEC = Path(__file__).parents[2] / "spec"
 CHAPTERS = sorted(SPEC.glob("*.md"))
 DECISIONS = sorted((SPEC / "decisions").glob("*.md"))
 LOCAL_BOUNDS = {
+    "CHUNK_BYTES_MAX",
     "DESCRIPTION_BYTES_MAX",
     "DESCRIPTION_KEY_PARTS_MAX",
+    "FOLDER_NESTING_MAX",
+    "FILE_BYTES_MAX",
+    "FILE_DEPTH_MAX",
+    "FILE_LINKS_HELD_MAX",
+    "HAMT_FANOUT_MAX",
+    "PIN_NAME_BYTES_MAX",
     "STORE_COMMIT_BYTES_MAX",
     "STORE_PROCESSES_MAX",
+    "SYMLINKS_FOLLOWED_MAX",
+    "SYMLINK_BYTES_MAX",
     "TARGET_BYTES_MAX",
+    "TREE_DEPTH_MAX",
 }
 
 
