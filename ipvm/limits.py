@@ -50,6 +50,9 @@ DESCRIPTION_KEY_PARTS_MAX: Final = 64
 TARGET_BYTES_MAX: Final = 4096
 """Longest text that names a function to run: a path, or a CID."""
 
+CAR_HEADER_BYTES_MAX: Final = 1024 * 1024
+"""Largest header of a CAR that is read or written, in bytes: some 25 000 roots."""
+
 STORE_COMMIT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Bytes of blocks after which the store ends a commit; more blocks go into the next one."""
 
