@@ -59,6 +59,9 @@ STORE_COMMIT_BYTES_MAX: Final = 32 * 1024 * 1024
 STORE_PROCESSES_MAX: Final = 1024
 """Processes that can read one store at the same time."""
 
+PIN_NAME_BYTES_MAX: Final = 500
+"""Longest name of a pin, in bytes: it is a key of the store."""
+
 CALL_DEPTH_MAX: Final = 32
 """Deepest chain of `ipvm.call`; the call that would go deeper gets the error LimitExceeded."""
 

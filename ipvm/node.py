@@ -26,7 +26,7 @@ from ipvm.engine import (
     keep_fixed_modules,
     selftest,
 )
-from ipvm.exchange import BlockService, FirstOf, Offline, Source
+from ipvm.exchange import BlockService, FirstOf, Offline, Pins, Source
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey, survey
@@ -34,7 +34,7 @@ from ipvm.model import Profile
 from ipvm.model.wording import printable
 from ipvm.registry import CidTarget, PathTarget, Target, parse_target
 from ipvm.runtime import CallOptions, Compiling, LogSink, Program, Runtime, gather, resolved
-from ipvm.store import Blockstore, store_path
+from ipvm.store import Blockstore, Collected, store_path
 
 if TYPE_CHECKING:
     from ipvm.registry import Published
@@ -61,6 +61,7 @@ class Node:
     ) -> None:
         self.store = store
         self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
+        self.pins = Pins(store, self.blocks)
         self.limits = limits
         self._runtime = Runtime(
             self.blocks, compiler=compiler, bundles=bundles, limits=limits, on_log=on_log
@@ -134,19 +135,33 @@ class Node:
             return PathTarget(path=str(target))
         return parse_target(target, exists=os.path.exists)
 
-    async def publish(self, path: str | Path) -> Cid:
+    async def publish(self, path: str | Path, *, pin: bool = True) -> Cid:
         """Publish the function of a folder or of a file, and give its CID.
+
+        Args:
+            path: The folder or file.
+            pin: Keep it from being collected as garbage, by a pin with the name of the path. What
+                was published from there before is not pinned by that name any more.
 
         Raises:
             InvalidData: A file is not what it should be.
             LinkError: An import is not served, or does not fit.
             NotFound, Refused: A file cannot be read.
         """
-        return (await self.publication(path)).cid
+        return (await self.publication(path, pin=pin)).cid
 
-    async def publication(self, path: str | Path) -> "Published":
+    async def publication(self, path: str | Path, *, pin: bool = True) -> "Published":
         """Publish like `publish`, and tell what was published."""
-        return await registry.publish(Path(path), self.blocks, limits=self.limits)
+        pins = self.pins if pin and self.pins.are_kept else None
+        return await registry.publish(Path(path), self.blocks, limits=self.limits, pins=pins)
+
+    async def collect_garbage(self, *, dry_run: bool = False) -> Collected:
+        """Delete the blocks that no pin reaches, and nobody put meanwhile. Others may work on.
+
+        Args:
+            dry_run: Delete nothing, only tell.
+        """
+        return await self.pins.collect_garbage(dry_run=dry_run)
 
     async def survey(self, target: Cid | str | Path) -> Survey:
         """Look at the closure of a target, whether it links or not, without compiling it.

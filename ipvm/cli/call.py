@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, get_args
@@ -20,6 +21,7 @@ from ipvm.ipld import Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Profile
 from ipvm.runtime import Function, Measured, Receipt
+from ipvm.store import Pin
 
 __all__ = ["call"]
 
@@ -70,7 +72,9 @@ class _Call(Command):
 @click.argument("target")
 @click.argument("function")
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
-@click.option("--receipt", is_flag=True, help="Keep a receipt of the call, and tell its CID.")
+@click.option(
+    "--receipt", is_flag=True, help="Keep a receipt of the call, pin it, and tell its CID."
+)
 @click.option("--raw", is_flag=True, help="Write bytes and text as they are, the rest as DAG-CBOR.")
 @click.option(
     "--fuel",
@@ -119,6 +123,13 @@ def call(context: click.Context, /, **_parameters: object) -> None:
 
 
 async def _call(request: _Request, words: list[Given], session: Session) -> None:
+    async with AsyncExitStack() as stack:
+        if request.receipt:  # what it is about must not be collected before it is pinned
+            await stack.enter_async_context(session.node.pins.lease())
+        await _call_in_time(request, words, session)
+
+
+async def _call_in_time(request: _Request, words: list[Given], session: Session) -> None:
     with trio.move_on_after(request.timeout):
         began = trio.current_time()
         function = await _load(request, session)
@@ -126,7 +137,9 @@ async def _call(request: _Request, words: list[Given], session: Session) -> None
         loaded = trio.current_time()
         session.activity.text = f"Running {function.name}"
         if request.receipt:
-            answer: Receipt | Measured = await function.receipt(*arguments)
+            receipt = await function.receipt(*arguments)
+            await session.node.pins.keep(Pin(cid=receipt.cid, reach="partial"))
+            answer: Receipt | Measured = receipt
         else:
             answer = await function.measured(*arguments)
         seconds = trio.current_time() - loaded

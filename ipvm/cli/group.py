@@ -27,6 +27,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "relink": "Swap dependencies of a function and print the CID of what comes of it.",
         "block": "Read and write blocks.",
         "dag": "Read and write IPLD values.",
+        "pin": "Say what is to stay in the store.",
+        "gc": "Delete the blocks that nothing pins.",
         "store": "Look after the store, where the blocks of this machine are kept.",
         "doctor": "Tell what is installed, and test the engine and the store.",
         "completion": "Print a script that lets a shell complete commands, options and paths.",

@@ -18,17 +18,19 @@ __all__ = ["publish"]
 
 @click.command("publish", cls=Command)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-def publish(paths: tuple[str, ...]) -> None:
+@click.option("--no-pin", is_flag=True, help="Let it be collected as garbage.")
+def publish(paths: tuple[str, ...], *, no_pin: bool) -> None:
     """Publish functions and print their CIDs, one a line.
 
     PATH is a folder with an ipvm.toml, or a .wasm or .wat file. What the ipvm.toml names by a path
-    is published first. Standard error tells what was published.
+    is published first. Standard error tells what was published. What was published is pinned by the
+    name of its path, instead of what was published from there before.
 
     Publish a function that imports another one:
       $ ipvm publish examples/02-link/poly
       bafy…
     """
-    run(partial(_publish, [_path(text) for text in paths]), doing="Publishing")
+    run(partial(_publish, [_path(text) for text in paths], pin=not no_pin), doing="Publishing")
 
 
 def _path(text: str) -> str:
@@ -38,11 +40,11 @@ def _path(text: str) -> str:
     raise click.UsageError(f"{text} is a CID, so it is published; `./` before it makes it a path.")
 
 
-async def _publish(paths: list[str], session: Session) -> None:
+async def _publish(paths: list[str], session: Session, *, pin: bool) -> None:
     output = session.output
     records: list[Value] = []
     for path in paths:
-        published = await session.node.publication(path)
+        published = await session.node.publication(path, pin=pin)
         session.note_published(path, published)
         for line in function_lines(published.survey.nodes[published.cid]):
             output.note(line)

@@ -2,7 +2,18 @@
 
 from ipvm.exchange.first import FirstOf
 from ipvm.exchange.offline import Offline, OfflineBlockNotFound
+from ipvm.exchange.pinning import Pinned, Pins, PinsNotKept
 from ipvm.exchange.service import BlockService
 from ipvm.exchange.source import Source, StoreSource
 
-__all__ = ["BlockService", "FirstOf", "Offline", "OfflineBlockNotFound", "Source", "StoreSource"]
+__all__ = [
+    "BlockService",
+    "FirstOf",
+    "Offline",
+    "OfflineBlockNotFound",
+    "Pinned",
+    "Pins",
+    "PinsNotKept",
+    "Source",
+    "StoreSource",
+]

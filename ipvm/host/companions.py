@@ -24,17 +24,21 @@ from ipvm.wasm import prepare, read_module
 __all__ = ["CompanionName", "companion_bytes", "companion_for", "companion_text", "export_name"]
 
 
-CompanionName: TypeAlias = Literal["kernel", "brief-kernel", "stub", "binding"]
+CompanionName: TypeAlias = Literal["kernel", "brief-kernel", "stub", "binding", "first-binding"]
 
 _MODULE_NAMES: Final[dict[CompanionName, str]] = {
     "kernel": KERNEL_NAME,
     "brief-kernel": KERNEL_NAME,
     "stub": "ipvm:stub",
     "binding": "ipvm:binding",
+    "first-binding": "ipvm:binding",
 }
 """What backtraces call them."""
 
 _FULL_MEMORY: Final = '(memory (export "memory") 16384 16384)'
+_NUMBER: Final = '  (import "guest" "number" (global $guest i32))\n'
+_NUMBER_0: Final = "  (global $guest i32 (i32.const 0))"
+_TABLE: Final = '  (import "stub" "table" (table $stub 11 11 funcref))'
 _BRIEF_MEMORY: Final = '(memory (export "memory") 256 256)'
 
 
@@ -58,8 +62,9 @@ def companion_bytes(name: CompanionName) -> bytes:
     """Give the WebAssembly of a companion.
 
     The CIDs of `kernel`, `stub` and `binding` stand in the spec, because the fuel of a call counts
-    their instructions too. `brief-kernel` has a small memory, for calls that are only tried; it is
-    the same otherwise, and no result depends on it.
+    their instructions too. `brief-kernel` has a small memory, for calls that are only tried, and
+    `first-binding` is for the guest with the number 0, which most programs have only. They are the
+    same otherwise, and no result depends on them.
     """
     return text_to_module(companion_text(name))
 
@@ -70,6 +75,8 @@ def companion_text(name: CompanionName) -> str:
         return f"(module\n{_stub_fields()})\n"
     if name == "binding":
         return _file("binding")
+    if name == "first-binding":
+        return _file("binding").replace(_NUMBER, "").replace(_TABLE, f"{_TABLE}\n{_NUMBER_0}")
     kernel = f"{_file('kernel').rstrip().removesuffix(')')}\n{_stub_fields()})\n"
     return kernel if name == "kernel" else kernel.replace(_FULL_MEMORY, _BRIEF_MEMORY)
 

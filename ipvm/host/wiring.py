@@ -6,7 +6,7 @@ stands a stub of its own, and after each its binding.
 
 from typing import Final
 
-from ipvm.engine import Assembly, Engine, Extern, InstanceExport, Part, Store, host_port_for
+from ipvm.engine import Assembly, Engine, Extern, Import, InstanceExport, Part, Store, host_port_for
 from ipvm.host.calls import HostCall
 from ipvm.host.companions import companion_for, export_name
 
@@ -35,6 +35,8 @@ _NAMES: Final = (
     (b"stub", b"table"),
 )
 """The imports of `binding.wat`, in its order."""
+_NUMBER: Final = 4
+"""Place of the number among them, which the binding of the guest 0 does not import."""
 
 
 def kernel_part(engine: Engine, *, is_brief: bool) -> Part:
@@ -61,18 +63,19 @@ def binding_part(engine: Engine, *, stub: int, memory: InstanceExport, number: i
         memory: The guest's memory.
         number: By which the host knows the guest.
     """
-    return Part(
-        companion_for(engine, "binding"),
-        (
-            InstanceExport(KERNEL, MEMORY),
-            "host.now",
-            InstanceExport(KERNEL, b"wait_for"),
-            memory,
-            number,
-            InstanceExport(stub, b"table"),
-        ),
-        _NAMES,
-    )
+    imports: list[Import] = [
+        InstanceExport(KERNEL, MEMORY),
+        "host.now",
+        InstanceExport(KERNEL, b"wait_for"),
+        memory,
+        number,
+        InstanceExport(stub, b"table"),
+    ]
+    names = list(_NAMES)
+    if number == 0:
+        del imports[_NUMBER], names[_NUMBER]
+        return Part(companion_for(engine, "first-binding"), tuple(imports), tuple(names))
+    return Part(companion_for(engine, "binding"), tuple(imports), tuple(names))
 
 
 def arm_at_once(assembly: Assembly, store: Store) -> None:

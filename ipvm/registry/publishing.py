@@ -15,16 +15,17 @@ import trio
 
 from ipvm.engine import InvalidText, NotCompiled, engine_for, text_to_module, validate
 from ipvm.errors import LimitExceeded, NotFound, Refused
-from ipvm.exchange import BlockService
+from ipvm.exchange import BlockService, Pins
 from ipvm.files import file_blocks
 from ipvm.ipld import Block, Cid
-from ipvm.limits import DESCRIPTION_BYTES_MAX, Limits
+from ipvm.limits import DESCRIPTION_BYTES_MAX, PIN_NAME_BYTES_MAX, Limits
 from ipvm.linker import Survey, survey
 from ipvm.model import Manifest
 from ipvm.model.wording import printable
 from ipvm.registry.description import Description, InvalidDescription, parse_description
 from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, InvalidTarget, parse_target
 from ipvm.runtime import gather, resolved
+from ipvm.store import Pin
 from ipvm.wasm import InvalidModule, read_module
 
 __all__ = ["ImportCycle", "Published", "preview", "publish"]
@@ -51,8 +52,26 @@ class Published:
     dependencies: Mapping[str, Cid]
 
 
-async def publish(path: Path, blocks: BlockService, *, limits: Limits) -> Published:
+def pin_name(path: Path) -> str:
+    """Give the name of the pin of what is published from a path: the path, if it can be a name."""
+    place = str(_place(path.parent if path.name == DESCRIPTION_NAME else path))
+    name = os.fsencode(place).decode(errors="backslashreplace")
+    if len(name.encode()) <= PIN_NAME_BYTES_MAX:
+        return name
+    return str(Cid.of(name.encode()))
+
+
+async def publish(
+    path: Path, blocks: BlockService, *, limits: Limits, pins: Pins | None = None
+) -> Published:
     """Publish the function of a folder with an `ipvm.toml`, or of a `.wasm` or `.wat` file.
+
+    Args:
+        path: The folder or file.
+        blocks: Where what it imports comes from, and where it is kept.
+        limits: Bounds of its closure.
+        pins: Pin it here, by the name of its path. What was published from there before is not
+            pinned by that name any more.
 
     Raises:
         InvalidData: A file is not what it should be.
@@ -60,6 +79,15 @@ async def publish(path: Path, blocks: BlockService, *, limits: Limits) -> Publis
         NotFound: A file is not there.
         Refused: A file cannot be read, or is too large.
     """
+    if pins is None:
+        return await _publish(path, blocks, None, limits=limits)
+    async with pins.lease():  # what it imports is here now, and must be when it is pinned
+        return await _publish(path, blocks, pins, limits=limits)
+
+
+async def _publish(
+    path: Path, blocks: BlockService, pins: Pins | None, *, limits: Limits
+) -> Published:
     bench = _Bench(limits)
     closure = await _lay_out(bench, path, blocks)
     problem = closure.problem
@@ -68,7 +96,11 @@ async def publish(path: Path, blocks: BlockService, *, limits: Limits) -> Publis
             if str(cid) in str(problem):
                 problem.add_note(f"{cid} would be {place}")
         raise problem
-    await blocks.put_many(list(bench.blocks.values()))
+    made = list(bench.blocks.values())
+    if pins is None:
+        await blocks.put_many(made)
+    else:
+        await pins.keep(Pin(cid=closure.root, reach="partial", name=pin_name(path)), made)
     published = {str(place): cid for place, cid in bench.published.items() if cid != closure.root}
     return Published(cid=closure.root, survey=closure, dependencies=published)
 

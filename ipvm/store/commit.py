@@ -15,7 +15,7 @@ from trio.lowlevel import ParkingLot, checkpoint
 from ipvm.errors import IpvmError
 
 Write = tuple[bytes, bytes | None]
-"""A key, and what to keep under it; None deletes."""
+"""A binary CID, and what to keep under its hash; None deletes."""
 
 
 @final

@@ -5,21 +5,27 @@ again unless another codec is asked for.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
 from typing import final
 
 from trio.lowlevel import checkpoint
 
 from ipvm.ipld import Block, BlockNotFound, Cid
 from ipvm.store.blockstore import Statistics
+from ipvm.store.collect import Ground
+from ipvm.store.memory_ground import Contents, MemoryGround
+from ipvm.store.pins import Pin
 
 
 @final
 class Memory:
-    """A Blockstore that is Enumerable, Inspectable and Measured. It ends with its process."""
+    """A Blockstore that is Enumerable, Inspectable, Measured and Collectable. It ends with its process."""
 
     def __init__(self) -> None:
-        self._blocks: dict[bytes, Block] = {}
+        self._contents = Contents()
+        self._blocks = self._contents.blocks
 
     async def get(self, cid: Cid) -> Block:
         """Return the block of `cid`; raises BlockNotFound."""
@@ -46,11 +52,55 @@ class Memory:
         for block in blocks:
             if not block.cid.is_identity:
                 self._blocks[block.cid.multihash] = block
+                self._contents.note(block.cid)
 
     async def delete(self, cid: Cid) -> None:
         """Keep nothing under the hash of `cid` any more."""
         await checkpoint()
         self._blocks.pop(cid.multihash, None)
+
+    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then a pin."""
+        await self.put_many(blocks)
+        self._contents.pins[_key(pin)] = pin
+        self._contents.note(pin.cid)
+
+    async def unpin(self, cid: Cid) -> Sequence[Pin]:
+        """Take away all pins of a CID, and return them."""
+        await checkpoint()
+        found = [pin for pin in self._contents.pins.values() if pin.cid == cid]
+        for pin in found:
+            del self._contents.pins[_key(pin)]
+        return sorted(found, key=_key)
+
+    async def pins(self, after: Pin | None = None, count: int = 1000) -> Sequence[Pin]:
+        """Return the next pins: those without a name by their CIDs, then the others by name."""
+        await checkpoint()
+        begin = _key(after) if after else (b"", b"")
+        following = sorted(key for key in self._contents.pins if key > begin)
+        return [self._contents.pins[key] for key in islice(following, count)]
+
+    async def need(self, cids: Sequence[Cid]) -> None:
+        """Say that blocks are needed: while there is a lease, it is as if they were put again."""
+        await checkpoint()
+        for cid in cids:
+            self._contents.note(cid)
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[None]:
+        """Keep what is put from now on, by anybody, as long as the context lasts."""
+        await checkpoint()
+        ticket = self._contents.begin()
+        try:
+            yield
+        finally:
+            self._contents.end(ticket)
+
+    @asynccontextmanager
+    async def ground(self) -> AsyncIterator[Ground]:
+        """Hold a lease, and give what a collection needs, as long as the context lasts."""
+        async with self.lease():
+            yield MemoryGround(self._contents)
 
     async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
         """Return the next keys in ascending order; none after the last."""
@@ -67,3 +117,8 @@ class Memory:
         await checkpoint()
         sizes = [len(block.data) for block in self._blocks.values()]
         return Statistics(blocks=len(sizes), block_bytes=sum(sizes))
+
+
+def _key(pin: Pin) -> tuple[bytes, bytes]:
+    """Those without a name come first."""
+    return (pin.name.encode(), b"" if pin.name else bytes(pin.cid))

@@ -16,9 +16,10 @@ from ipvm.model import Profile
 from ipvm.node import Node, open_node
 from ipvm.registry import Published
 from ipvm.runtime import LogSink
-from ipvm.store import Blockstore
+from ipvm.store import Blockstore, Collected
 from ipvm.sync.functions import SyncProgram
 from ipvm.sync.loop import Handover, Loop, require_outside_trio
+from ipvm.sync.pins import SyncPins
 from ipvm.sync.sessions import SyncSession
 
 __all__ = ["SyncNode", "open"]
@@ -64,13 +65,22 @@ class SyncNode:
         """Give the CID that a target means; a path is published."""
         return self._loop.wait(lambda: self._node.resolve(target))
 
-    def publish(self, path: str | Path) -> Cid:
+    def publish(self, path: str | Path, *, pin: bool = True) -> Cid:
         """Publish the function of a folder or of a file, and give its CID."""
-        return self._loop.wait(lambda: self._node.publish(path))
+        return self._loop.wait(lambda: self._node.publish(path, pin=pin))
 
-    def publication(self, path: str | Path) -> Published:
+    def publication(self, path: str | Path, *, pin: bool = True) -> Published:
         """Publish like `publish`, and tell what was published."""
-        return self._loop.wait(lambda: self._node.publication(path))
+        return self._loop.wait(lambda: self._node.publication(path, pin=pin))
+
+    @property
+    def pins(self) -> SyncPins:
+        """What is to stay in the store."""
+        return SyncPins(self._loop, self._node)
+
+    def collect_garbage(self, *, dry_run: bool = False) -> Collected:
+        """Delete the blocks that no pin reaches, and nobody put meanwhile."""
+        return self._loop.wait(lambda: self._node.collect_garbage(dry_run=dry_run))
 
     def survey(self, target: Cid | str | Path) -> Survey:
         """Look at the closure of a target, whether it links or not, without compiling it."""

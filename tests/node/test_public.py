@@ -18,12 +18,13 @@ PUBLIC = [
 
 SHAPES = {
     ipvm.Node: {
+        "collect_garbage": "(*, dry_run=False)",
         "compiling": "",
         "get": "(cid)",
         "get_value": "(cid)",
         "load": "(target, *, fuel=100000000000, memory=1073741824, profile='deterministic')",
-        "publication": "(path)",
-        "publish": "(path)",
+        "publication": "(path, *, pin=True)",
+        "publish": "(path, *, pin=True)",
         "put": "(data, *, codec=85)",
         "put_value": "(value, *, codec=113)",
         "relink": "(target, imports)",

@@ -7,7 +7,8 @@ a thread: opening, and commits, which share it (`commit`).
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar, final
@@ -16,12 +17,16 @@ import trio
 from trio.lowlevel import checkpoint
 
 from ipvm.ipld import Block, BlockNotFound, Cid
-from ipvm.limits import Limits
+from ipvm.limits import STORE_COMMIT_BYTES_MAX, Limits
 from ipvm.store.blockstore import Statistics
+from ipvm.store.collect import Ground
 from ipvm.store.commit import GroupCommit, Write
 from ipvm.store.conditions import StoreUnavailable
-from ipvm.store.lmdb import records
+from ipvm.store.lmdb import journal, pins, records
 from ipvm.store.lmdb.environment import Environment, Outdated, lease, release
+from ipvm.store.lmdb.leases import Lease
+from ipvm.store.lmdb.transaction import Transaction
+from ipvm.store.pins import Pin
 
 _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 3
@@ -30,9 +35,9 @@ _ATTEMPTS: Final = 3
 
 @final
 class Lmdb:
-    """A Blockstore in a folder, shared by many processes; Enumerable, Inspectable and Measured.
+    """A Blockstore in a folder, shared by many processes, with all the further powers.
 
-    Any number of objects, in any number of threads and processes, may name the same folder. The
+    It is Enumerable, Inspectable, Measured and Collectable. Any number of objects, in any number of threads and processes, may name the same folder. The
     file system must be local: LMDB needs its locks and shared memory, which network ones lack.
 
     Beside what the protocols say, every method may raise NotAStore, StoreDamaged, StoreTooNew,
@@ -88,13 +93,62 @@ class Lmdb:
 
     async def put_many(self, blocks: Sequence[Block]) -> None:
         """Keep many blocks. They are on the disk when this returns."""
-        kept = [block for block in blocks if not block.cid.is_identity]
-        await self._submit([(block.cid.multihash, block.data) for block in kept])
+        await self._submit(_writes(blocks))
 
     async def delete(self, cid: Cid) -> None:
         """Keep nothing under the hash of `cid` any more. The file does not shrink."""
         absent = cid.is_identity or await self._environment_now() is None
-        await self._submit([] if absent else [(cid.multihash, None)])
+        await self._submit([] if absent else [(bytes(cid), None)])
+
+    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then a pin; in one commit, if they are not many."""
+        writes = _writes(blocks)
+        if sum(len(data or b"") for _, data in writes) > STORE_COMMIT_BYTES_MAX:
+            await self._submit(writes)
+            writes = []
+
+        def job(transaction: Transaction) -> None:
+            records.apply(transaction, writes)
+            pins.keep(transaction, pin)
+
+        await self._transact(job)
+
+    async def unpin(self, cid: Cid) -> Sequence[Pin]:
+        """Take away all pins of a CID, and return them."""
+        if await self._environment_now() is None:
+            return ()
+        return await self._transact(partial(pins.remove, cid=cid))
+
+    async def pins(self, after: Pin | None = None, count: int = 1000) -> Sequence[Pin]:
+        """Return the next pins: those without a name by their CIDs, then the others by name."""
+        return await self._read(partial(pins.page, after=after, count=count), ())
+
+    async def need(self, cids: Sequence[Cid]) -> None:
+        """Say that blocks are needed: while there is a lease, it is as if they were put again."""
+        await self._transact(partial(journal.append, cids=[bytes(cid) for cid in cids]))
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[None]:
+        """Keep what is put from now on, by anybody, as long as the context lasts."""
+        environment = await trio.to_thread.run_sync(partial(self._opened, create=True))
+        assert environment is not None
+        lease = await trio.to_thread.run_sync(Lease, environment)
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(lease.end)
+
+    @asynccontextmanager
+    async def ground(self) -> AsyncIterator[Ground]:
+        """Hold a lease, and give what a collection needs, as long as the context lasts."""
+        from ipvm.store.lmdb.ground import LmdbGround  # noqa: PLC0415 - for collections alone
+        from ipvm.store.lmdb.marks import marks_in  # noqa: PLC0415
+
+        async with self.lease():
+            assert self._environment is not None
+            with marks_in(self._environment.path) as marks:
+                yield LmdbGround(self._environment, marks)
 
     async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
         """Return the next keys in ascending order; none after the last."""
@@ -115,9 +169,7 @@ class Lmdb:
             return ()
         return await trio.to_thread.run_sync(environment.flaws, abandon_on_cancel=True)
 
-    async def _read(
-        self, job: Callable[[records.Transaction], _Answer], absent: _Answer
-    ) -> _Answer:
+    async def _read(self, job: Callable[[Transaction], _Answer], absent: _Answer) -> _Answer:
         return await self._ask(lambda environment: environment.read(job), absent)
 
     async def _ask(self, question: Callable[[Environment], _Answer], absent: _Answer) -> _Answer:
@@ -139,6 +191,14 @@ class Lmdb:
         else:
             await checkpoint()
 
+    async def _transact(self, job: Callable[[Transaction], _Answer]) -> _Answer:
+        def work() -> _Answer:
+            environment = self._opened(create=True)
+            assert environment is not None
+            return environment.transact(job)
+
+        return await trio.to_thread.run_sync(work)
+
     def _write(self, writes: Sequence[Write]) -> None:
         environment = self._opened(create=True)
         if environment is not None:
@@ -158,3 +218,7 @@ class Lmdb:
             if self._environment is None:
                 self._environment = lease(self.path, self._map_bytes, create=create)
             return self._environment
+
+
+def _writes(blocks: Sequence[Block]) -> list[Write]:
+    return [(bytes(block.cid), block.data) for block in blocks if not block.cid.is_identity]

@@ -13,6 +13,7 @@ removed, or LMDB gave up after a failed write.
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
 
@@ -27,6 +28,7 @@ from ipvm.store.lmdb import records
 from ipvm.store.lmdb.failures import condition
 from ipvm.store.lmdb.opening import make_file, open_file
 from ipvm.store.lmdb.structure import DATA_FILE, fill_gap, flaws
+from ipvm.store.lmdb.transaction import Transaction
 
 _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 64
@@ -54,7 +56,7 @@ class Environment:
         self._mapped = threading.Lock()
         self._writing = threading.Lock()
 
-    def read(self, job: Callable[[records.Transaction], _Answer]) -> _Answer:
+    def read(self, job: Callable[[Transaction], _Answer]) -> _Answer:
         """Return what `job` finds in the state of this moment. It must not keep the transaction.
 
         Raises:
@@ -73,7 +75,7 @@ class Environment:
     def statistics(self) -> Statistics:
         """Return the numbers of this moment. Raises what `read` raises."""
 
-        def measure(transaction: records.Transaction) -> Statistics:
+        def measure(transaction: Transaction) -> Statistics:
             blocks, total = records.usage(transaction)
             return Statistics(
                 blocks=blocks,
@@ -98,7 +100,19 @@ class Environment:
             if self._handle is None or _identity(self.path) != self._file:
                 self._open_again(self._map_bytes)
             for portion in _portions(writes):
-                self._commit(portion)
+                self._commit(partial(records.apply, writes=portion))
+
+    def transact(self, job: Callable[[Transaction], _Answer]) -> _Answer:
+        """Run a job in one transaction of its own, and return what it returns; it may run again.
+
+        Raises:
+            IpvmError: The condition that came up; nothing was changed.
+        """
+        self._require_same_process()
+        with self._writing:
+            if self._handle is None or _identity(self.path) != self._file:
+                self._open_again(self._map_bytes)
+            return self._commit(job)
 
     def reopen(self) -> None:
         """Open the file again, as it is now. It waits for a write of this process to end."""
@@ -125,13 +139,13 @@ class Environment:
         except (lmdb.Error, OSError) as error:
             raise condition(error, self.path) from error
 
-    def _commit(self, writes: Sequence[Write]) -> None:
+    def _commit(self, job: Callable[[Transaction], _Answer]) -> _Answer:
         for _ in range(_ATTEMPTS):
             try:
                 with self._current().begin(write=True) as transaction:
-                    records.apply(transaction, writes)
+                    answer = job(transaction)
                 fill_gap(self.path, self._current())
-                return
+                return answer
             except lmdb.MapFullError:
                 self._grow()
             except (lmdb.MapResizedError, lmdb.PanicError):

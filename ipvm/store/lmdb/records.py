@@ -1,8 +1,10 @@
-"""What is in the file: blocks by their multihash, and two records about the whole.
+"""What is in the file: blocks by their multihash, records about the whole, and what is to stay.
 
     b ‖ multihash     the bytes of a block
     m ‖ "version"     the version of this layout, in decimal digits
     m ‖ "usage"       number of blocks and of their bytes, two unsigned 64-bit integers, big-endian
+    p ‖ …             pins (`pins`)
+    l ‖ …, j ‖ …      leases, and what was put while there is one (`journal`)
 
 One tree holds them all, told apart by the first byte of the key. Trees of their own would have to
 be opened in a write transaction, so that merely opening a store would wait for whoever writes to it
@@ -15,15 +17,15 @@ The usage is kept by every write in its own transaction: counting a big store wo
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
+from ipvm.ipld import Cid
 from ipvm.store.commit import Write
+from ipvm.store.lmdb import journal
+from ipvm.store.lmdb.transaction import Transaction
 
 if TYPE_CHECKING:
     import lmdb
-
-Transaction: TypeAlias = "lmdb.Transaction[bytes]"
-"""A transaction that gives out copies, not views into the map."""
 
 FORMAT: Final = 1
 """Version of the layout that this module reads and writes."""
@@ -57,6 +59,12 @@ def has_block(transaction: Transaction, multihash: bytes) -> bool:
         return cursor.set_key(_BLOCK + multihash)
 
 
+def block_size(transaction: Transaction, multihash: bytes) -> int | None:
+    """Return the number of bytes that are kept under `multihash`, None if nothing is."""
+    data = block_bytes(transaction, multihash)
+    return None if data is None else len(data)
+
+
 def usage(transaction: Transaction) -> tuple[int, int]:
     """Return the number of blocks and of their bytes."""
     packed = transaction.get(_USAGE) or b""
@@ -83,11 +91,14 @@ def apply(transaction: Transaction, writes: Iterable[Write]) -> None:
     """Make `writes` in their order, and account for them.
 
     What is there already is compared and left, so that a transaction without news costs no commit,
-    and what has rotted is healed.
+    and what has rotted is healed. While there is a lease, what is put is noted, also if it is there.
     """
     blocks, total = before = usage(transaction)
-    for multihash, data in writes:
-        key = _BLOCK + multihash
+    put: list[bytes] = []
+    for cid, data in writes:
+        key = _BLOCK + Cid.decode(cid).multihash
+        if data is not None:
+            put.append(cid)
         kept = transaction.get(key)
         if kept == data:
             continue
@@ -99,3 +110,4 @@ def apply(transaction: Transaction, writes: Iterable[Write]) -> None:
         total += len(data or b"") - len(kept or b"")
     if (blocks, total) != before:
         transaction.put(_USAGE, _NUMBERS.pack(max(blocks, 0), max(total, 0)))
+    journal.append(transaction, put)
