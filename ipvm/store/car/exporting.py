@@ -4,7 +4,8 @@ The same DAG gives the same bytes everywhere. What an identity CID carries needs
 links in it are followed like any others.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, final
 
@@ -42,7 +43,7 @@ class Exported:
     car_bytes: int
 
 
-async def walk_dag(root: Cid, blocks: BlockGetter) -> AsyncIterator[Block]:
+async def walk_dag(root: Cid, blocks: BlockGetter) -> AsyncGenerator[Block, None]:
     """Give every block that a root reaches, depth first, each CID once.
 
     What stands under a codec that is not known here is given, and its links are not followed.
@@ -91,7 +92,7 @@ async def export_blocks(
 ) -> Exported:
     """Write a CAR with these blocks in this order, and no others."""
 
-    async def each() -> AsyncIterator[Block]:
+    async def each() -> AsyncGenerator[Block, None]:
         for cid in cids:
             yield await blocks.get(cid)
 
@@ -100,19 +101,20 @@ async def export_blocks(
 
 async def _export(
     roots: Sequence[Cid],
-    blocks: AsyncIterator[Block],
+    blocks: AsyncGenerator[Block, None],
     write: Write,
     progress: Callable[[int, int], None],
 ) -> Exported:
     header = car_header(roots)
     await write(header)
     count, size = 0, len(header)
-    async for block in blocks:
-        if not block.cid.is_identity:
-            section = car_section(block)
-            await write(section)
-            count, size = count + 1, size + len(section)
-            progress(count, size)
+    async with aclosing(blocks):
+        async for block in blocks:
+            if not block.cid.is_identity:
+                section = car_section(block)
+                await write(section)
+                count, size = count + 1, size + len(section)
+                progress(count, size)
     return Exported(roots=tuple(roots), blocks=count, car_bytes=size)
 
 
@@ -135,10 +137,11 @@ async def missing_block(
     await checkpoint()
     count = 0
     try:
-        async for _ in walk_dag(root, blocks):
-            count += 1
-            if blocks_max is not None and count == blocks_max:
-                return None, False
+        async with aclosing(walk_dag(root, blocks)) as reached:
+            async for _ in reached:
+                count += 1
+                if count == blocks_max:
+                    return None, False
     except NotFound as absent:
         cid = getattr(absent, "cid", None)
         return cid if isinstance(cid, Cid) else root, True

@@ -7,7 +7,7 @@ a failure or an interrupt nothing is left behind, and what was there before stil
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -47,7 +47,7 @@ async def reading(path: Path) -> AsyncIterator[Read]:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> "contextlib.Generator[None]":
+def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
@@ -68,7 +68,7 @@ async def writing(path: Path) -> AsyncIterator[Write]:
     with _writing(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
     try:
-        with open(descriptor, "wb", buffering=_PIECE_BYTES) as stream:
+        with os.fdopen(descriptor, "wb", buffering=_PIECE_BYTES) as stream:
 
             async def write(data: bytes) -> None:
                 with _writing(path):
@@ -83,11 +83,9 @@ async def writing(path: Path) -> AsyncIterator[Write]:
                 stream.flush()
                 await trio.to_thread.run_sync(os.fsync, descriptor)
         with _writing(path):
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(path)
-            await trio.to_thread.run_sync(_settle, path.parent)
+            await trio.to_thread.run_sync(_appear, Path(name), path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        _discard(Path(name))
 
 
 def _umask() -> int:
@@ -96,9 +94,15 @@ def _umask() -> int:
     return mask
 
 
-def _settle(folder: Path) -> None:
-    """Let the name of a file be on the disk, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _discard(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _appear(written: Path, path: Path) -> None:
+    """Give a file its name, and let the name be on the disk, too."""
+    written.chmod(0o666 & ~_umask())
+    written.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -106,7 +110,7 @@ def _settle(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> "contextlib.Generator[None]":
+def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:

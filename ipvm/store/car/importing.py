@@ -67,9 +67,7 @@ async def import_car(
 
 @final
 class _Import:
-    def __init__(
-        self, read: Read, store: Blockstore, progress: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, read: Read, store: Blockstore, progress: Callable[[int, int], None]) -> None:
         self._read = read
         self._store = store
         self._progress = progress
