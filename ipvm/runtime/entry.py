@@ -13,6 +13,9 @@ __all__ = ["Entry", "LoadedProgram"]
 UNMETERED_TRIES: Final = 3
 """Calls that are tried for too long before none is tried, where time counts: the machine may be slow
 at the moment."""
+TRIED_MEMORIES_MAX: Final = 100
+"""Memories of a program whose calls are tried: their mappings are not counted, as those of held
+guests are."""
 
 
 @final
@@ -59,7 +62,8 @@ class Entry:
         self.waits = False
         self.is_welcome = True
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
-        self.brief = not program.initializes and is_stack_ample()
+        is_small = len(program.recipe.memories) <= TRIED_MEMORIES_MAX
+        self.brief = is_small and not program.initializes and is_stack_ample()
         self._tries = 1 if program.engine.metered else UNMETERED_TRIES
 
     def give_up(self) -> None:

@@ -77,6 +77,7 @@ class Replay:
         """Wait for what was asked for last."""
         assert self._ask is not None
         assert self._asked is not None
+        self._made.clear()  # it will be made again
         try:
             self._answers.append((self._asked, await self._ask()))
         except IpvmError as error:

@@ -19,7 +19,7 @@ small transaction. Why nothing is lost that should stay:
 5. A lease is a record in the store, and a lock of the operating system that its process holds. When
    the process is killed the lock is gone, and the next lease clears the record away.
 6. Killed at any moment, a collection has deleted whole pages of garbage or has not. Marks live in a
-   file without a name that ends with the process.
+   file that loses its name at once; where it is killed before that, the next lease removes the file.
 
 What `has` said is no promise: who needs a block that is there puts it again or says `need`.
 

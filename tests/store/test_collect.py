@@ -283,7 +283,7 @@ def test_marks_wait_in_the_file_when_they_are_many(
 ) -> None:
     monkeypatch.setattr(marks_module, "_CHUNK", 3)
     cids = [bytes(Block.of(b"%d" % number).cid) for number in range(20)]
-    with marks_in(tmp_path) as marks, marks:
+    with marks_in(tmp_path / "marks") as marks, marks:
         assert list(tmp_path.iterdir()) == []
         for cid in cids:
             marks.push(cid)

@@ -159,6 +159,7 @@ async def test_a_collection_that_is_ended_at_any_moment_loses_nothing(
         await collect(store)
         assert len([key async for key in Walk(store)]) == 5 * 21
     assert names(folder) == {"data.mdb", "lock.mdb", "leases"}
+    assert names(folder / "leases") == set()
 
 
 def names(folder: Path) -> set[str]:

@@ -130,14 +130,8 @@ class Lmdb:
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[None]:
         """Keep what is put from now on, by anybody, as long as the context lasts."""
-        environment = await trio.to_thread.run_sync(partial(self._opened, create=True))
-        assert environment is not None
-        lease = await trio.to_thread.run_sync(Lease, environment)
-        try:
+        async with self._leased():
             yield
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(lease.end)
 
     @asynccontextmanager
     async def ground(self) -> AsyncIterator[Ground]:
@@ -145,10 +139,20 @@ class Lmdb:
         from ipvm.store.lmdb.ground import LmdbGround  # noqa: PLC0415 - for collections alone
         from ipvm.store.lmdb.marks import marks_in  # noqa: PLC0415
 
-        async with self.lease():
-            assert self._environment is not None
-            with marks_in(self._environment.path) as marks:
-                yield LmdbGround(self._environment, marks)
+        async with self._leased() as (environment, held):
+            with marks_in(held.marks) as marks:
+                yield LmdbGround(environment, marks)
+
+    @asynccontextmanager
+    async def _leased(self) -> AsyncIterator[tuple[Environment, Lease]]:
+        environment = await trio.to_thread.run_sync(partial(self._opened, create=True))
+        assert environment is not None
+        held = await trio.to_thread.run_sync(Lease, environment)
+        try:
+            yield environment, held
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(held.end)
 
     async def multihashes(self, after: bytes = b"", count: int = 1000) -> Sequence[bytes]:
         """Return the next keys in ascending order; none after the last."""

@@ -2,7 +2,7 @@
 
 The lock is the operating system's (`flock`), which lets go of it however a process ends. The file is
 locked before the record is written, so whoever finds a record whose file can be locked, or is not
-there, has found one of a process that is gone.
+there, has found one of a process that is gone. Each new lease clears away what such processes left.
 """
 
 import fcntl
@@ -19,6 +19,7 @@ from ipvm.store.lmdb.failures import condition
 from ipvm.store.lmdb.opening import LEASES_FOLDER
 from ipvm.store.lmdb.transaction import Transaction
 
+_MARKS_SUFFIX: Final = ".marks"
 _numbers: Final[Iterator[int]] = itertools.count()
 
 
@@ -31,42 +32,57 @@ class Lease:
         folder = environment.path / LEASES_FOLDER
         try:
             folder.mkdir(exist_ok=True)
-            self._name, self._descriptor = _lock_new(folder)
+            self._file, self._descriptor = _lock_new(folder)
         except OSError as error:
             raise condition(error, environment.path) from error
         try:
-            environment.transact(partial(_begin, name=os.fsencode(self._name), folder=folder))
+            environment.transact(partial(_begin, file=self._file))
+        except OSError as error:
+            self._unlock()
+            raise condition(error, environment.path) from error
         except BaseException:
             self._unlock()
             raise
 
+    @property
+    def marks(self) -> Path:
+        """Where a collection may make its marks: if it is killed, the next lease removes them."""
+        return _marks(self._file)
+
     def end(self) -> None:
         """End it."""
         try:
-            name = os.fsencode(self._name)
+            name = os.fsencode(self._file.name)
             self._environment.transact(lambda transaction: journal.end(transaction, [name]))
         finally:
             self._unlock()
 
     def _unlock(self) -> None:
-        (self._environment.path / LEASES_FOLDER / self._name).unlink(missing_ok=True)
+        self._file.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
-def _begin(transaction: Transaction, name: bytes, folder: Path) -> None:
-    gone = [each for each in journal.leases(transaction) if _is_gone(folder / os.fsdecode(each))]
+def _begin(transaction: Transaction, file: Path) -> None:
+    names = {os.fsdecode(name) for name in journal.leases(transaction)}
+    # One that was killed early has a file, and no record yet.
+    names |= {each.name for each in file.parent.iterdir() if each.suffix != _MARKS_SUFFIX}
+    gone = [os.fsencode(name) for name in names if _is_gone(file.with_name(name))]
     if gone:
         journal.end(transaction, gone)
-    journal.begin(transaction, name)
+    journal.begin(transaction, os.fsencode(file.name))
 
 
-def _lock_new(folder: Path) -> tuple[str, int]:
+def _marks(file: Path) -> Path:
+    return file.with_name(file.name + _MARKS_SUFFIX)
+
+
+def _lock_new(folder: Path) -> tuple[Path, int]:
     while True:
         # Processes that share a folder need not share their numbers.
-        name = f"{os.getpid()}-{next(_numbers)}"
-        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if _lock(descriptor) and _is_at(descriptor, folder / name):
-            return name, descriptor
+        file = folder / f"{os.getpid()}-{next(_numbers)}"
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if _lock(descriptor) and _is_at(descriptor, file):
+            return file, descriptor
         os.close(descriptor)
 
 
@@ -81,6 +97,7 @@ def _is_gone(file: Path) -> bool:
     try:
         gone = _lock(descriptor)
         if gone:
+            _marks(file).unlink(missing_ok=True)
             file.unlink(missing_ok=True)
         return gone
     finally:

@@ -3,12 +3,11 @@
     m ‖ multihash      codecs that it was reached under, as varints
     q ‖ number         binary CIDs to go to, each behind its length in one byte
 
-The file lies in the folder of the store, where there is room, and its name is removed as soon as it
+The file lies in a folder of the store, where there is room, and its name is removed as soon as it
 is open. So it ends with the process, however that ends. It is never synced.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,6 @@ from ipvm.store.lmdb.failures import condition
 
 _MARK: Final = b"m"
 _QUEUE: Final = b"q"
-_PREFIX: Final = "marks-"
 _MAP_BYTES: Final = 1024 * 1024 * 1024 * 1024
 _MAP_BYTES_MIN: Final = 16 * 1024 * 1024
 _CHUNK: Final = 20_000
@@ -95,36 +93,37 @@ class FileMarks:
 
 
 @contextmanager
-def marks_in(folder: Path) -> Iterator[FileMarks]:
-    """Open marks that lie in a folder, for as long as the context lasts.
+def marks_in(file: Path) -> Iterator[FileMarks]:
+    """Open marks for as long as the context lasts.
+
+    Args:
+        file: Where they are made; nobody else uses it. It is gone when this returns.
 
     Raises:
         IpvmError: The folder cannot be written.
     """
     try:
-        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
-        os.close(descriptor)
-        Path(name).unlink()  # LMDB makes it, rather than take an empty one for a damaged one
+        file.unlink(missing_ok=True)
         try:
-            handle = _open(name)
+            handle = _open(file)
         finally:
-            Path(name).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
     except (OSError, lmdb.Error) as error:
-        raise condition(error, folder) from error
+        raise condition(error, file.parent) from error
     try:
-        yield FileMarks(handle, folder)
+        yield FileMarks(handle, file.parent)
     except lmdb.Error as error:
-        raise condition(error, folder) from error
+        raise condition(error, file.parent) from error
     finally:
         handle.close()
 
 
-def _open(name: str) -> lmdb.Environment:
+def _open(file: Path) -> lmdb.Environment:
     map_bytes = _MAP_BYTES
     while True:
         try:
             return lmdb.Environment(
-                os.fsencode(name), map_size=map_bytes, subdir=False, lock=False, sync=False
+                os.fsencode(file), map_size=map_bytes, subdir=False, lock=False, sync=False
             )
         except lmdb.Error:
             if map_bytes <= _MAP_BYTES_MIN:

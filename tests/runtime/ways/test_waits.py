@@ -1,6 +1,7 @@
 """Calls that wait: what they cost, and how they end when somebody else ends them."""
 
 import struct
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -225,3 +226,28 @@ async def test_a_guest_that_asks_for_something_else_the_second_time_is_not_given
     replay.begin()
     with pytest.raises(Refused, match="asked"), suppress(Postponed):
         await replay.call(asked, "f", [], 1)
+
+
+async def test_what_a_guest_made_is_not_held_while_it_waits(node: ipvm.Node) -> None:
+    """Ten thousand may wait, each of which has made a megabyte."""
+    run = Run(node._runtime.blocks, lambda _, __: None, limits=ipvm.Limits())
+
+    data = bytes(1_000_000)
+    known = sys.getrefcount(data)
+
+    class Looking(Shelf):
+        held = 0
+
+        async def open(self, cid: Cid) -> Block:
+            self.held = sys.getrefcount(data) - known
+            return await super().open(cid)
+
+    shelf = Looking()
+    replay = Replay(shelf, run)
+    replay.begin()
+    await replay.keep(Block.of(data))
+    assert sys.getrefcount(data) > known
+    with pytest.raises(Unanswered):
+        await replay.open(Cid.of(b""))
+    await replay.get_answer()
+    assert shelf.held == 0
