@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from ipvm.ipld import Block
 from ipvm.store import Check
@@ -111,10 +112,19 @@ def test_what_does_not_link_is_not_packed(ipvm: "Ipvm", keep: "Keep", tmp_path: 
 
 
 @pytest.mark.parametrize("blocks", [1, 300, 3000])
-async def test_an_import_that_is_killed_leaves_whole_blocks(blocks: int, tmp_path: Path) -> None:
+def test_an_import_that_is_killed_leaves_whole_blocks(blocks: int, tmp_path: Path) -> None:
     """The process is killed when it has been fed so many blocks, and waits for more."""
     parts = [Block.of(number.to_bytes(4) * 5000) for number in range(blocks)]
-    command = [sys.executable, "-m", "ipvm", "dag", "import", "-", "--store", tmp_path / "store"]
+    command = [
+        sys.executable,
+        "-m",
+        "ipvm",
+        "dag",
+        "import",
+        "-",
+        "--store",
+        str(tmp_path / "store"),
+    ]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ
     ) as process:
@@ -122,7 +132,11 @@ async def test_an_import_that_is_killed_leaves_whole_blocks(blocks: int, tmp_pat
         process.stdin.write(car_header([]) + b"".join(map(car_section, parts)))
         process.stdin.flush()
         process.send_signal(signal.SIGKILL)
-    with Lmdb(tmp_path / "store") as store:
-        assert [fault async for fault in Check(store)] == []
-        known = {part.cid.multihash for part in parts}
-        assert known.issuperset(await store.multihashes(count=10_000))
+    known = {part.cid.multihash for part in parts}
+
+    async def look() -> None:
+        with Lmdb(tmp_path / "store") as store:
+            assert [fault async for fault in Check(store)] == []
+            assert known.issuperset(await store.multihashes(count=10_000))
+
+    trio.run(look)
