@@ -59,6 +59,27 @@ STORE_COMMIT_BYTES_MAX: Final = 32 * 1024 * 1024
 STORE_PROCESSES_MAX: Final = 1024
 """Processes that can read one store at the same time."""
 
+FILE_BYTES_MAX: Final = 2**63 - 1
+"""Largest file that a UnixFS tree may tell, in bytes."""
+
+FILE_DEPTH_MAX: Final = 64
+"""Most nodes of a file on the way from its root to one of its bytes."""
+
+FILE_LINKS_HELD_MAX: Final = 262_144
+"""Links to parts of a file that one reader of it keeps for later."""
+
+HAMT_FANOUT_MAX: Final = 1024
+"""Most slots in one shard of a folder."""
+
+SYMLINK_BYTES_MAX: Final = 4096
+"""Longest target of a symlink, in bytes."""
+
+SYMLINKS_FOLLOWED_MAX: Final = 40
+"""Symlinks that are followed on the way of one path."""
+
+TREE_DEPTH_MAX: Final = 256
+"""Folders in each other that a walk or an export goes down."""
+
 PIN_NAME_BYTES_MAX: Final = 500
 """Longest name of a pin, in bytes: it is a key of the store."""
 

@@ -27,6 +27,7 @@ from ipvm.engine import (
     selftest,
 )
 from ipvm.exchange import BlockService, FirstOf, Offline, Pins, Source
+from ipvm.files import Files
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey, survey
@@ -47,7 +48,14 @@ _GUESTS: Final = logging.getLogger("ipvm.guest")
 
 @final
 class Node:
-    """A store, the sources behind it, and a runtime over both."""
+    """A store, the sources behind it, and a runtime over both.
+
+    Attributes:
+        store: Where blocks are kept.
+        blocks: The store, and the sources behind it.
+        files: Files and folders by path, over `blocks`.
+        limits: Bounds that protect this machine.
+    """
 
     def __init__(
         self,
@@ -61,6 +69,7 @@ class Node:
     ) -> None:
         self.store = store
         self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
+        self.files = Files(self.blocks)
         self.pins = Pins(store, self.blocks)
         self.cars = Cars(store, self.blocks, limits)
         self.limits = limits

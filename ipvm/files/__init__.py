@@ -1,5 +1,33 @@
-"""UnixFS, as far as code needs it."""
+"""Files and folders as UnixFS trees: code as a file, and reading of any tree."""
 
+from ipvm.files.decoding import Entry, InvalidNode
+from ipvm.files.exporting import Exported, UnsafeSymlink, export
+from ipvm.files.listing import Listing
+from ipvm.files.reading import FileReader, Pieces
+from ipvm.files.resolving import Place, SymlinkLeavesTree, TreePath, parse_tree_path
+from ipvm.files.source import NodeNotFound
+from ipvm.files.tree import Files, Stat, Walk
 from ipvm.files.unixfs import CHUNK_BYTES, FileGathering, InvalidFile, file_blocks
 
-__all__ = ["CHUNK_BYTES", "FileGathering", "InvalidFile", "file_blocks"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Entry",
+    "Exported",
+    "FileGathering",
+    "FileReader",
+    "Files",
+    "InvalidFile",
+    "InvalidNode",
+    "Listing",
+    "NodeNotFound",
+    "Pieces",
+    "Place",
+    "Stat",
+    "SymlinkLeavesTree",
+    "TreePath",
+    "UnsafeSymlink",
+    "Walk",
+    "export",
+    "file_blocks",
+    "parse_tree_path",
+]

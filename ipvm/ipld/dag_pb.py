@@ -14,7 +14,7 @@ from ipvm.ipld import varint
 from ipvm.ipld.cid import Cid, InvalidCid
 from ipvm.ipld.value import InvalidEncoding, Value
 
-__all__ = ["decode", "encode", "links"]
+__all__ = ["Link", "decode", "encode", "links", "read"]
 
 _NAME: Final = "dag-pb"
 
@@ -27,8 +27,15 @@ _LINK_HASH: Final = b"\x0a"
 _LINK_NAME: Final = b"\x12"
 _LINK_TSIZE: Final = b"\x18"
 
+_HASH_TAG, _NAME_TAG, _TSIZE_TAG = 0x0A, 0x12, 0x18
+_SHORT: Final = 0x7F
+"""The largest length that is one byte."""
+_SHORT_LINK_MIN: Final = 6
 
-class _Link(NamedTuple):
+
+class Link(NamedTuple):
+    """A link of a node: where it leads, and its name and size as far as they are told."""
+
     cid: Cid
     name: str | None
     tsize: int | None
@@ -61,7 +68,7 @@ def decode(data: bytes) -> Value:
     Raises:
         InvalidEncoding: The bytes are no node, or one that is not in the accepted form.
     """
-    content, found = _read(data)
+    content, found = read(data)
     node: dict[str, Value] = {} if content is None else {"Data": content}
     node["Links"] = [_link_value(link) for link in found]
     return node
@@ -73,7 +80,27 @@ def links(data: bytes) -> tuple[Cid, ...]:
     Raises:
         InvalidEncoding: As for `decode`.
     """
-    return tuple(link.cid for link in _read(data)[1])
+    return tuple(link.cid for link in read(data)[1])
+
+
+def read(data: bytes) -> tuple[bytes | None, list[Link]]:
+    """Read the data and the links of a node, without making a value of them.
+
+    Raises:
+        InvalidEncoding: As for `decode`.
+    """
+    found: list[Link] = []
+    content, position, closed = None, 0, False
+    while position < len(data):
+        tag = data[position : position + 1]
+        payload, position = _content(data, position + 1)
+        if tag == _NODE_LINK and not closed:
+            found.append(_read_link(payload))
+        elif tag == _NODE_DATA and content is None:
+            content, closed = payload, bool(found)
+        else:
+            raise _invalid("a field of a node is not known, repeated, or out of order")
+    return content, found
 
 
 def _spell_link(value: Value) -> tuple[bytes, bytes]:
@@ -111,7 +138,7 @@ def _field(tag: bytes, content: bytes) -> bytes:
     return tag + varint.write(len(content)) + content
 
 
-def _link_value(link: _Link) -> Value:
+def _link_value(link: Link) -> Value:
     value: dict[str, Value] = {"Hash": link.cid}
     if link.name is not None:
         value["Name"] = link.name
@@ -120,22 +147,10 @@ def _link_value(link: _Link) -> Value:
     return value
 
 
-def _read(data: bytes) -> tuple[bytes | None, list[_Link]]:
-    found: list[_Link] = []
-    content, position, closed = None, 0, False
-    while position < len(data):
-        tag = data[position : position + 1]
-        payload, position = _content(data, position + 1)
-        if tag == _NODE_LINK and not closed:
-            found.append(_read_link(payload))
-        elif tag == _NODE_DATA and content is None:
-            content, closed = payload, bool(found)
-        else:
-            raise _invalid("a field of a node is not known, repeated, or out of order")
-    return content, found
-
-
-def _read_link(data: bytes) -> _Link:
+def _read_link(data: bytes) -> Link:
+    familiar = _read_familiar_link(data)
+    if familiar is not None:
+        return familiar
     if not data.startswith(_LINK_HASH):
         raise _invalid("a link does not begin with its Hash")
     binary, position = _content(data, 1)
@@ -151,11 +166,35 @@ def _read_link(data: bytes) -> _Link:
         raise _invalid(f"a field of a link is malformed: {error}") from error
     if position != len(data) or (tsize or 0) > _TSIZE_MAX:
         raise _invalid("a field of a link is not known, repeated, out of order or too large")
-    return _Link(cid, name, tsize)
+    return Link(cid, name, tsize)
+
+
+def _read_familiar_link(data: bytes) -> Link | None:
+    """Read a link as nearly all are, with a short CID and a short name; None if it is another."""
+    size = len(data)
+    hash_end = 2 + data[1] if size > _SHORT_LINK_MIN else size
+    if hash_end + 2 >= size or data[1] > _SHORT or data[0] != _HASH_TAG:
+        return None
+    name_end = hash_end + 2 + data[hash_end + 1]
+    if data[hash_end] != _NAME_TAG or data[hash_end + 1] > _SHORT or name_end + 2 > size:
+        return None
+    if data[name_end] != _TSIZE_TAG:
+        return None
+    try:
+        tsize, end = varint.read(data, name_end + 1)
+        if end != size:
+            return None
+        return Link(Cid.decode(data[2:hash_end]), data[hash_end + 2 : name_end].decode(), tsize)
+    except (InvalidCid, UnicodeDecodeError, varint.InvalidVarint):
+        return None  # the other reader says what is wrong
 
 
 def _content(data: bytes, position: int) -> tuple[bytes, int]:
     """Read the length and the content of a field; return it and the offset after it."""
+    if position < len(data) and data[position] <= _SHORT:
+        end = position + 1 + data[position]
+        if end <= len(data):
+            return data[position + 1 : end], end
     try:
         length, start = varint.read(data, position)
     except varint.InvalidVarint as error:

@@ -13,6 +13,9 @@ __all__ = ["Entry", "LoadedProgram"]
 UNMETERED_TRIES: Final = 3
 """Calls that are tried for too long before none is tried, where time counts: the machine may be slow
 at the moment."""
+PAUSE_MIN: Final = 64
+"""Calls on fibers before one is tried again; twice as many after each time that this was in vain."""
+PAUSE_MAX: Final = 4096
 TRIED_MEMORIES_MAX: Final = 100
 """Memories of a program whose calls are tried: their mappings are not counted, as those of held
 guests are."""
@@ -24,14 +27,16 @@ class Entry:
 
     Attributes:
         takes_blocks: Whether an argument or a result travels as a block.
-        brief: Whether a call is worth trying without a fiber; False once one computed for long, or
-            had to wait again and again.
+        brief: Whether a call is worth trying without a fiber; False for a while after one computed for
+            long, or had to wait again and again.
         is_welcome: Whether it may begin on the trio thread; False once it held that up.
         waits: Whether a call has had to wait for the host.
         calls: Calls that were made, up to some number.
     """
 
     __slots__ = (
+        "_pause",
+        "_rest",
         "_tries",
         "arguments",
         "attempt",
@@ -65,11 +70,22 @@ class Entry:
         is_small = len(program.recipe.memories) <= TRIED_MEMORIES_MAX
         self.brief = is_small and not program.initializes and is_stack_ample()
         self._tries = 1 if program.engine.metered else UNMETERED_TRIES
+        self._pause = PAUSE_MIN
+        self._rest = 0
 
     def give_up(self) -> None:
-        """Note that a call had to be run on a fiber, and try no more if that is how it is."""
+        """Note that a call had to be run on a fiber, and try none for a while."""
         self._tries -= 1
-        self.brief = self.brief and self._tries > 0
+        if self._tries <= 0:
+            self.brief = False
+            self._rest = self._pause
+            self._pause = min(2 * self._pause, PAUSE_MAX)
+
+    def note_fiber(self) -> None:
+        """Note a call that was not tried: calls differ, so one is tried again some time."""
+        if self._rest:
+            self._rest -= 1
+            self.brief = self._rest == 0 and self.is_welcome
 
 
 @final

@@ -48,6 +48,7 @@ class Executor:
         """
         services = self.services(task)
         if not task.entry.brief:
+            task.entry.note_fiber()
             return await _run_on_fiber(task, services)
         replay = Replay(services, self._run)
         execution = await _replay(task, replay)

@@ -35,7 +35,7 @@ def test_an_unknown_shell_is_a_mistake_of_usage(ipvm: "Ipvm") -> None:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("ipvm c", {"call", "completion"}),
+        ("ipvm c", {"call", "cat", "completion"}),
         ("ipvm --st", {"--store"}),
         ("ipvm block ", {"get", "put", "rm", "stat"}),
         ("ipvm call --fu", {"--fuel"}),

@@ -4,6 +4,7 @@ import pytest
 
 import ipvm
 from ipvm.engine import text_to_module
+from ipvm.runtime.entry import PAUSE_MIN
 from ipvm.store import Memory
 
 COUNT_DOWN_THEN_ADD = f"""
@@ -28,3 +29,15 @@ async def test_fuel_is_the_same_where_a_brief_call_overdraws_its_slice(times: in
     fuel = await fuel_of(times, on_a_fiber=True)
     assert fuel == 5 * times + 402
     assert await fuel_of(times, on_a_fiber=False) == fuel
+
+
+async def test_a_function_that_computed_for_long_once_is_tried_again_some_time() -> None:
+    async with ipvm.open(store=Memory()) as runtime:
+        program = await runtime.load(await runtime.put(text_to_module(COUNT_DOWN_THEN_ADD)))
+        entry = program._loaded.entry("f")
+        for pause in (PAUSE_MIN, 2 * PAUSE_MIN):
+            assert await program.f(1_000_000) == 200
+            assert not entry.brief
+            for _ in range(pause):
+                assert await program.f(1) == 200
+            assert entry.brief
