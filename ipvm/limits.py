@@ -53,6 +53,13 @@ TARGET_BYTES_MAX: Final = 4096
 CAR_HEADER_BYTES_MAX: Final = 1024 * 1024
 """Largest header of a CAR that is read or written, in bytes: some 25 000 roots."""
 
+CHUNK_BYTES_MAX: Final = 2 * 1024 * 1024 - 256
+"""Longest piece that a file is cut into, in bytes: what other implementations of IPFS pass on, with
+room for the node around it."""
+
+FOLDER_NESTING_MAX: Final = 256
+"""Folders inside each other that are imported from a disk: each takes an open file."""
+
 STORE_COMMIT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Bytes of blocks after which the store ends a commit; more blocks go into the next one."""
 

@@ -6,10 +6,10 @@ hands those to the runtime.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Unpack, final
 
 import trio
 
@@ -38,6 +38,7 @@ from ipvm.runtime import CallOptions, Cars, Compiling, LogSink, Program, Runtime
 from ipvm.store import Blockstore, Collected, store_path
 
 if TYPE_CHECKING:
+    from ipvm.files.adding import AddOptions
     from ipvm.registry import Published
     from ipvm.runtime.session import Session
 
@@ -194,6 +195,14 @@ class Node:
         return await registry.relink(
             await self.resolve(target), links, self.blocks, limits=self.limits
         )
+
+    async def add(
+        self, source: str | Path | bytes | AsyncIterable[bytes], **options: Unpack["AddOptions"]
+    ) -> Cid:
+        """Add a path, or the content of a file, and give its CID; see `ipvm.files.adding`."""
+        from ipvm.files.adding import add  # noqa: PLC0415 - calls do without it
+
+        return await add(source, self.blocks, self.pins, **options)
 
     async def put(self, data: bytes, *, codec: int = RAW) -> Cid:
         """Keep bytes as one block and give its CID.

@@ -1,5 +1,6 @@
 """Files and folders as UnixFS trees: code as a file, and reading of any tree."""
 
+from ipvm.files.balanced import file_blocks
 from ipvm.files.decoding import Entry, InvalidNode
 from ipvm.files.exporting import Exported, UnsafeSymlink, export
 from ipvm.files.listing import Listing
@@ -7,10 +8,9 @@ from ipvm.files.reading import FileReader, Pieces
 from ipvm.files.resolving import Place, SymlinkLeavesTree, TreePath, parse_tree_path
 from ipvm.files.source import NodeNotFound
 from ipvm.files.tree import Files, Stat, Walk
-from ipvm.files.unixfs import CHUNK_BYTES, FileGathering, InvalidFile, file_blocks
+from ipvm.files.unixfs import FileGathering, InvalidFile
 
 __all__ = [
-    "CHUNK_BYTES",
     "Entry",
     "Exported",
     "FileGathering",

@@ -1,11 +1,9 @@
-"""Read and write files as IPFS does: a tree of DAG-PB nodes with raw leaves.
+"""Read files whole, as code needs them, from the tree of nodes that IPFS makes of them.
 
-This is the part of UnixFS that code needs: files, whole, in memory. Nodes are read in every form
-that Kubo and Helia have written (raw leaves, leaves wrapped in DAG-PB, data beside links). Files are
-written by the profile `unixfs-v1-2025`: chunks of 1 MiB, balanced, 1024 links a node, raw leaves,
-CIDv1 with sha2-256, so that `ipvm publish` gives the CID that `ipfs add` gives.
+Nodes are read in every form that Kubo and Helia have written: raw leaves, leaves wrapped in DAG-PB,
+data beside links.
 
-Source: the UnixFS specification of ipfs/specs, and IPIP-0499 for the profile.
+Source: the UnixFS specification of ipfs/specs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipvm.errors import InvalidData, LimitExceeded
-from ipvm.ipld import DAG_PB, RAW, Block, Cid, Value
+from ipvm.ipld import DAG_PB, RAW, Block, Cid
 
-__all__ = ["CHUNK_BYTES", "FileGathering", "InvalidFile", "file_blocks"]
+__all__ = ["FileGathering", "InvalidFile"]
 
-CHUNK_BYTES: Final = 1024 * 1024
-LINKS_MAX: Final = 1024
 NODES_MAX: Final = 65_536
 """Nodes of one file that is read whole, counted with repetitions."""
 
@@ -113,40 +109,6 @@ class FileGathering:
         return b"".join(parts)
 
 
-def file_blocks(data: bytes) -> tuple[Cid, tuple[Block, ...]]:
-    """Cut a file into blocks; gives the CID of its root and all blocks, leaves first."""
-    leaves = [
-        Block.of(data[start : start + CHUNK_BYTES], codec=RAW)
-        for start in range(0, max(len(data), 1), CHUNK_BYTES)
-    ]
-    blocks = list(leaves)
-    level = [_Written(leaf.cid, len(leaf.data), len(leaf.data)) for leaf in leaves]
-    while len(level) > 1:
-        parents = [_parent(level[i : i + LINKS_MAX]) for i in range(0, len(level), LINKS_MAX)]
-        blocks.extend(block for block, _ in parents)
-        level = [written for _, written in parents]
-    return level[0].cid, tuple(blocks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    cid: Cid
-    file_bytes: int
-    dag_bytes: int
-
-
-def _parent(children: list[_Written]) -> tuple[Block, _Written]:
-    size = sum(child.file_bytes for child in children)
-    meta = b"\x08\x02" + b"\x18" + _varint(size)
-    meta += b"".join(b"\x20" + _varint(child.file_bytes) for child in children)
-    links: list[Value] = [
-        {"Hash": child.cid, "Name": "", "Tsize": child.dag_bytes} for child in children
-    ]
-    block = Block.encode({"Data": meta, "Links": links}, codec=DAG_PB)
-    total = len(block.data) + sum(child.dag_bytes for child in children)
-    return block, _Written(block.cid, size, total)
-
-
 def _read_node(block: Block) -> _FileNode:
     if block.cid.codec == RAW:
         return _FileNode(block.data, ())
@@ -209,12 +171,3 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         if byte <= _LOW_BITS:
             return value, at
     raise InvalidFile("a number in the UnixFS data does not end")
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > _LOW_BITS:
-        out.append(value & _LOW_BITS | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -68,18 +68,21 @@ class Block:
         self._data = data
 
     @classmethod
-    def of(cls, data: bytes, *, codec: int = RAW, hash_code: int = SHA2_256) -> Self:
-        """Name data. It is not checked against the codec.
+    def of(
+        cls, data: bytes, *, codec: int = RAW, hash_code: int = SHA2_256, version: int = 1
+    ) -> Self:
+        """Name data, by a CID of this version. It is not checked against the codec.
 
         Raises:
             UnknownHash: The hash is not known here.
-            InvalidCid: The data is too long for an identity CID.
+            InvalidCid: The data is too long for an identity CID; or version 0 cannot say it.
             InvalidData: The data is longer than `BLOCK_BYTES_MAX`.
         """
         _check_size(data)
         block = cls.__new__(cls)
-        block._cid = Cid.of(data, codec=codec, hash_code=hash_code)  # noqa: SLF001 -- hashed once:
-        block._data = data  # noqa: SLF001 -- the constructor would do it again
+        # Hashed once: the constructor would do it again.
+        block._cid = Cid.of(data, codec=codec, hash_code=hash_code, version=version)  # noqa: SLF001
+        block._data = data  # noqa: SLF001
         return block
 
     @classmethod

@@ -135,14 +135,18 @@ class Cid:
         return cid, cid._adopt(data, offset)  # noqa: SLF001 -- a constructor beside the one above
 
     @classmethod
-    def of(cls, data: bytes, *, codec: int = RAW, hash_code: int = SHA2_256) -> Self:
+    def of(
+        cls, data: bytes, *, codec: int = RAW, hash_code: int = SHA2_256, version: int = 1
+    ) -> Self:
         """Name data, which is not checked against the codec.
 
         Raises:
             UnknownHash: The hash is not known here.
-            InvalidCid: It is `identity`, and the data is longer than `DIGEST_BYTES_MAX`.
+            InvalidCid: It is `identity`, and the data is longer than `DIGEST_BYTES_MAX`; or version
+                0 cannot say it.
         """
-        return cls(hash_digest(data, hash_code), codec=codec, hash_code=hash_code)
+        digest = hash_digest(data, hash_code)
+        return cls(digest, codec=codec, hash_code=hash_code, version=version)
 
     @property
     def version(self) -> int:

@@ -1,10 +1,10 @@
 """A node whose methods wait, and the thread behind it."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, Unpack, final
 
 import trio
 
@@ -22,6 +22,9 @@ from ipvm.sync.functions import SyncProgram
 from ipvm.sync.loop import Handover, Loop, require_outside_trio
 from ipvm.sync.pins import SyncPins
 from ipvm.sync.sessions import SyncSession
+
+if TYPE_CHECKING:
+    from ipvm.files.adding import AddOptions
 
 __all__ = ["SyncNode", "open"]
 
@@ -95,6 +98,12 @@ class SyncNode:
     def relink(self, target: Cid | str | Path, imports: Mapping[str, Cid | str | Path]) -> Cid:
         """Give the CID of a manifest like the target's with other links for some imports."""
         return self._loop.wait(lambda: self._node.relink(target, imports))
+
+    def add(
+        self, source: str | Path | bytes | AsyncIterable[bytes], **options: Unpack["AddOptions"]
+    ) -> Cid:
+        """Add a file or a folder, and give its CID."""
+        return self._loop.wait(lambda: self._node.add(source, **options))
 
     def put(self, data: bytes, *, codec: int = RAW) -> Cid:
         """Keep bytes as one block and give its CID."""

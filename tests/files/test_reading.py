@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -12,6 +13,7 @@ from hypothesis import given
 
 from ipvm.errors import InvalidData, LimitExceeded
 from ipvm.files import FileGathering, InvalidFile, file_blocks, unixfs
+from ipvm.files.profiles import V1_2025
 from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, Block, Cid
 
 Gathered = Callable[..., bytes]
@@ -149,16 +151,13 @@ def test_a_node_that_is_no_dag_pb_is_refused(gathered: Gathered) -> None:
         gathered(block.cid, [block])
 
 
-def test_the_order_of_feeding_does_not_show(
-    file_node: MakeNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unixfs, "CHUNK_BYTES", 4)
-    monkeypatch.setattr(unixfs, "LINKS_MAX", 3)
+def test_the_order_of_feeding_does_not_show(file_node: MakeNode) -> None:
+    narrow = replace(V1_2025, chunk_bytes=4, links_max=3)
     broken = file_node(kind=DIRECTORY)
 
     @given(st.binary(max_size=120), st.booleans(), st.randoms(use_true_random=False))
     def check(data: bytes, spoiled: bool, chance: random.Random) -> None:  # noqa: FBT001
-        root, made = file_blocks(data)
+        root, made = file_blocks(data, narrow)
         blocks = {block.cid: block for block in made}
         if spoiled:
             spoiled_root = file_node(b"", [broken.cid, root, broken.cid])

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ipvm.errors import IpvmError, LinkError
-from ipvm.files import CHUNK_BYTES, file_blocks
+from ipvm.files import file_blocks
+from ipvm.files.profiles import V1_2025
 from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, IDENTITY, Block, BlockNotFound, Cid
 from ipvm.limits import Limits
 from ipvm.linker import LinkPlan, Planner, plan, survey
@@ -87,7 +88,7 @@ def test_a_manifest_is_read_from_either_record_codec(codec: int, planned: Planne
 
 def test_code_is_a_raw_block_or_a_file_of_many_blocks(planned: Planned) -> None:
     library = Library()
-    data = padded(library, LEAF, 2 * CHUNK_BYTES + 1)
+    data = padded(library, LEAF, 2 * V1_2025.chunk_bytes + 1)
     file = library.file(data)
     assert file.codec == DAG_PB
     assert len(file_blocks(data)[1]) == 4
@@ -190,7 +191,7 @@ def test_a_missing_root_and_a_missing_piece_of_a_file_are_named(planned: Planned
     for root in (ABSENT, ABSENT_RECORD):
         with pytest.raises(BlockNotFound, match=str(root)):
             planned(library, root)
-    file = library.file(padded(library, LEAF, 2 * CHUNK_BYTES))
+    file = library.file(padded(library, LEAF, 2 * V1_2025.chunk_bytes))
     piece = library.blocks[file].links()[1]
     del library.blocks[piece]
     for root in (file, library.manifest(file)):

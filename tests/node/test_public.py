@@ -18,6 +18,7 @@ PUBLIC = [
 
 SHAPES = {
     ipvm.Node: {
+        "add": "(source, **options)",
         "collect_garbage": "(*, dry_run=False)",
         "compiling": "",
         "get": "(cid)",
@@ -129,6 +130,7 @@ async def main() -> None:
         receipt: ipvm.Receipt = await poly["eval"].receipt([1.0], 2.0)
         cid: ipvm.Cid = await rt.publish("examples/02-link/poly")
         data: bytes = await rt.get(await rt.put(b""))
+        cid = await rt.add(b"")
         async with rt.session(cid) as session, poly.session() as other_session:
             value = await session.eval([1.0], 2.0)
         values: list[ipvm.Value] = await poly.eval.map([([1.0], 2.0)])

@@ -9,7 +9,7 @@ import pytest
 import ipvm
 from ipvm.engine import text_to_module
 from ipvm.errors import NotFound
-from ipvm.files import CHUNK_BYTES
+from ipvm.files.profiles import V1_2025
 from ipvm.ipld import DAG_CBOR, DAG_PB, RAW, Cid
 from ipvm.model import Manifest
 from ipvm.store import Memory
@@ -61,7 +61,7 @@ async def test_the_file_that_describes_a_folder_stands_for_it(
 
 
 async def test_long_code_is_cut_as_ipfs_does(node: ipvm.Node, tmp_path: Path) -> None:
-    section = b"\x03pad" + bytes(CHUNK_BYTES)
+    section = b"\x03pad" + bytes(V1_2025.chunk_bytes)
     size = len(section)
     length = bytes([size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14])
     (tmp_path / "long.wasm").write_bytes(text_to_module(ONE) + b"\0" + length + section)

@@ -16,8 +16,10 @@ CHAPTERS = sorted(SPEC.glob("*.md"))
 DECISIONS = sorted((SPEC / "decisions").glob("*.md"))
 LOCAL_BOUNDS = {
     "CAR_HEADER_BYTES_MAX",
+    "CHUNK_BYTES_MAX",
     "DESCRIPTION_BYTES_MAX",
     "DESCRIPTION_KEY_PARTS_MAX",
+    "FOLDER_NESTING_MAX",
     "FILE_BYTES_MAX",
     "FILE_DEPTH_MAX",
     "FILE_LINKS_HELD_MAX",

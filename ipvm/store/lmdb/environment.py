@@ -25,7 +25,7 @@ from ipvm.store.blockstore import Statistics
 from ipvm.store.commit import Write
 from ipvm.store.conditions import StoreFull, StoreUnavailable
 from ipvm.store.lmdb import records
-from ipvm.store.lmdb.failures import condition
+from ipvm.store.lmdb.failures import condition, was_cut_short
 from ipvm.store.lmdb.opening import make_file, open_file
 from ipvm.store.lmdb.structure import DATA_FILE, fill_gap, flaws
 from ipvm.store.lmdb.transaction import Transaction
@@ -151,6 +151,8 @@ class Environment:
             except (lmdb.MapResizedError, lmdb.PanicError):
                 self._open_again(self._map_bytes)
             except lmdb.Error as error:
+                if was_cut_short(error, self.path / DATA_FILE):
+                    raise StoreFull(self.path, "a write found room for a part only") from error
                 raise condition(error, self.path) from error
         raise StoreUnavailable(self.path, "it keeps growing under this process")
 

@@ -1,12 +1,15 @@
 """Turn what LMDB and the file system report into conditions that say what to do."""
 
 import errno
+import os
+import resource
 from pathlib import Path
 from typing import Final
 
 import lmdb
 
 from ipvm.errors import IpvmError
+from ipvm.limits import STORE_COMMIT_BYTES_MAX
 from ipvm.store.conditions import (
     NotAStore,
     StoreDamaged,
@@ -45,6 +48,22 @@ def condition(error: lmdb.Error | OSError, path: Path) -> IpvmError:
     if isinstance(error, _DAMAGE):
         return StoreDamaged(path, error.reason)
     return _from_system(error.code, error.reason, path)
+
+
+def was_cut_short(error: lmdb.Error, file: Path) -> bool:
+    """Whether a commit failed because only a part of it found room.
+
+    LMDB calls that an input/output error, as it calls a disk that fails. What was written of it has
+    used up the room, so that there is still less than a commit may take.
+    """
+    if error.code != errno.EIO:
+        return False
+    disk = os.statvfs(file)
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    is_limited = (
+        limit != resource.RLIM_INFINITY and file.stat().st_size + STORE_COMMIT_BYTES_MAX > limit
+    )
+    return is_limited or disk.f_bavail * disk.f_frsize < STORE_COMMIT_BYTES_MAX
 
 
 def _from_system(code: int, reason: str, path: Path) -> IpvmError:
