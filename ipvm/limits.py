@@ -50,6 +50,9 @@ DESCRIPTION_KEY_PARTS_MAX: Final = 64
 TARGET_BYTES_MAX: Final = 4096
 """Longest text that names a function to run: a path, or a CID."""
 
+CAR_HEADER_BYTES_MAX: Final = 1024 * 1024
+"""Largest header of a CAR that is read or written, in bytes: some 25 000 roots."""
+
 CHUNK_BYTES_MAX: Final = 2 * 1024 * 1024 - 256
 """Longest piece that a file is cut into, in bytes: what other implementations of IPFS pass on, with
 room for the node around it."""

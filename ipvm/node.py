@@ -34,7 +34,7 @@ from ipvm.linker import Survey, survey
 from ipvm.model import Profile
 from ipvm.model.wording import printable
 from ipvm.registry import CidTarget, PathTarget, Target, parse_target
-from ipvm.runtime import CallOptions, Compiling, LogSink, Program, Runtime, gather, resolved
+from ipvm.runtime import CallOptions, Cars, Compiling, LogSink, Program, Runtime, gather, resolved
 from ipvm.store import Blockstore, Collected, store_path
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Node:
         self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
         self.files = Files(self.blocks)
         self.pins = Pins(store, self.blocks)
+        self.cars = Cars(store, self.blocks, limits)
         self.limits = limits
         self._runtime = Runtime(
             self.blocks, compiler=compiler, bundles=bundles, limits=limits, on_log=on_log

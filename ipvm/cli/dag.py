@@ -4,6 +4,7 @@ from functools import partial
 
 import click
 
+from ipvm.cli.dag_car import export, import_
 from ipvm.cli.dag_path import DagPath, follow, parse_path
 from ipvm.cli.inputs import STANDARD_INPUT, read_input
 from ipvm.cli.options import Group
@@ -86,3 +87,7 @@ async def _put(value: Value, codec: int, session: Session) -> None:
         session.output.record("dag-put", {"cid": str(cid)})
     else:
         session.output.text(str(cid))
+
+
+dag.add_command(import_)
+dag.add_command(export)

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "inspect": "Show what a function offers, what it needs, and whether it links.",
         "graph": "Draw the functions that a function is linked to.",
         "relink": "Swap dependencies of a function and print the CID of what comes of it.",
+        "pack": "Write a function and all that it is linked to into one CAR file.",
         "add": "Add files and folders, and print their CIDs.",
         "cat": "Write files, or a part of them, to standard output.",
         "ls": "List a folder.",

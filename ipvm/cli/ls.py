@@ -19,7 +19,13 @@ _LETTERS = {"directory": "d", "symlink": "l", "file": "-", "value": "v"}
 
 @click.command("ls", cls=Command)
 @click.argument("path")
-@click.option("-l", "--long", "is_long", is_flag=True, help="Tell kind, size, time and CID too.")
+@click.option(
+    "-l",
+    "--long",
+    "is_long",
+    is_flag=True,
+    help="Tell kind, mode, size and CID too; --json has the time as well.",
+)
 def ls(path: str, *, is_long: bool) -> None:
     """List a folder.
 

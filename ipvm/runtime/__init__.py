@@ -1,5 +1,6 @@
 """From an invocation to a receipt: programs, calls, and what a call tree shares."""
 
+from ipvm.runtime.cars import Cars
 from ipvm.runtime.function import Function, Program
 from ipvm.runtime.gather import gather, resolved
 from ipvm.runtime.identity import kernel_cid
@@ -11,6 +12,7 @@ from ipvm.runtime.runtime import Runtime
 
 __all__ = [
     "CallOptions",
+    "Cars",
     "Compiling",
     "Function",
     "LogSink",

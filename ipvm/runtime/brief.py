@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
+import trio
+
 from ipvm.engine import WELCOME_SECONDS, EngineFault, Postponed, Store, Trap
 from ipvm.errors import GuestError
 from ipvm.host import KERNEL, MEMORY, Attendant, Kernel, Syscalls, arm_at_once
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Listener", "run_at_once"]
 
 
+@trio.lowlevel.enable_ki_protection  # else an interrupt may leave a store open
 def run_at_once(
     entry: "Entry",
     operands: Sequence[Operand],

@@ -7,6 +7,8 @@ form of arguments and results, so it takes operands and gives what the guest ret
 from collections.abc import Sequence
 from typing import Final, final
 
+import trio
+
 from ipvm.engine import EngineFault, Postponed, Trap, call
 from ipvm.errors import GuestError, IpvmError, LimitExceeded
 from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
@@ -154,6 +156,7 @@ async def _replay(task: Task, replay: Replay) -> Execution | None:
     return None
 
 
+@trio.lowlevel.enable_ki_protection  # else an interrupt may leave a store open
 async def _run_on_fiber(task: Task, services: Services) -> Execution:
     entry = task.entry
     program = entry.program

@@ -1,11 +1,11 @@
 """Functions as a Python programmer meets them: attributes of a program, to be awaited."""
 
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, final
 
 from ipvm.ipld import Value
-from ipvm.model.wording import listed
+from ipvm.runtime.by_name import FunctionsByName
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.presentation import as_html, headline, help_text
@@ -110,7 +110,7 @@ class Function:
 
 
 @final
-class Program:
+class Program(FunctionsByName[Function]):
     """A linked program: its functions are attributes, and entries by name.
 
     A function whose name begins with an underscore, or is that of something else here, is an entry
@@ -121,17 +121,11 @@ class Program:
         options: The bounds of its calls.
     """
 
-    def __init__(self, runtime: Runtime, loaded: LoadedProgram, options: CallOptions) -> None:
-        self._runtime = runtime
-        self._loaded = loaded
-        self._functions: dict[str, Function] = {}
-        self.cid = loaded.program.plan.root.cid
-        self.options = options
+    _called = "program"
 
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Names of the functions that can be called, sorted."""
-        return self._loaded.functions
+    def __init__(self, runtime: Runtime, loaded: LoadedProgram, options: CallOptions) -> None:
+        super().__init__(loaded, options)
+        self._runtime = runtime
 
     def using(self, *, fuel: int | None = None, memory: int | None = None) -> "Program":
         """Give the same program with other bounds for its calls; see `CallOptions`.
@@ -160,33 +154,8 @@ class Program:
 
         return session(self._runtime, self._loaded, self.options)
 
-    def __getitem__(self, name: str) -> Function:
-        """Give a function by name.
-
-        Raises:
-            InvalidArguments: There is no such function.
-        """
-        function = self._functions.get(name)
-        if function is None:
-            function = Function(self._runtime, self._loaded.entry(name), self.options)
-            self._functions[name] = function
-        return function
-
-    def __getattr__(self, name: str) -> Function:
-        if name.startswith("_"):  # also one of ours, in a copy that is not filled yet
-            raise AttributeError(name)
-        if name in self.functions:
-            return self[name]
-        raise AttributeError(f"{self.cid} has no function {name}; it has {listed(self.functions)}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.functions)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.functions]
-
-    def __repr__(self) -> str:
-        return f"<program {self.cid} with {listed(self.functions)}>"
+    def _function(self, entry: Entry) -> Function:
+        return Function(self._runtime, entry, self.options)
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{self[name]._repr_html_()}</li>" for name in self)

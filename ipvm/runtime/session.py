@@ -1,11 +1,11 @@
 """A session as a Python programmer meets it: a program whose functions share one living instance."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import final
 
 from ipvm.ipld import Value
-from ipvm.model.wording import listed
+from ipvm.runtime.by_name import FunctionsByName
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.live import Live, SessionClosed
 from ipvm.runtime.live_function import LiveFunction
@@ -58,7 +58,7 @@ class SessionFunction:
 
 
 @final
-class Session:
+class Session(FunctionsByName[SessionFunction]):
     """A living instance of a program: its functions are attributes, and entries by name.
 
     What a call leaves in the memory of the program is there for the next one. So what a function gives
@@ -69,50 +69,19 @@ class Session:
         options: The bounds: fuel of each call, and memory of the instance as long as it lives.
     """
 
-    def __init__(self, live: Live, loaded: LoadedProgram, options: CallOptions) -> None:
-        self._live = live
-        self._loaded = loaded
-        self._functions: dict[str, SessionFunction] = {}
-        self.cid = loaded.program.plan.root.cid
-        self.options = options
+    _called = "session of"
 
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Names of the functions that can be called, sorted."""
-        return self._loaded.functions
+    def __init__(self, live: Live, loaded: LoadedProgram, options: CallOptions) -> None:
+        super().__init__(loaded, options)
+        self._live = live
 
     @property
     def is_speaking_here(self) -> bool:
         """Whether this thread is inside a call of the session, as what listens to it is."""
         return self._live.is_speaking_here
 
-    def __getitem__(self, name: str) -> SessionFunction:
-        """Give a function by name.
-
-        Raises:
-            InvalidArguments: There is no such function.
-        """
-        function = self._functions.get(name)
-        if function is None:
-            function = SessionFunction(self._live, self._loaded.entry(name), self.options)
-            self._functions[name] = function
-        return function
-
-    def __getattr__(self, name: str) -> SessionFunction:
-        if name.startswith("_"):  # also one of ours, in a copy that is not filled yet
-            raise AttributeError(name)
-        if name in self.functions:
-            return self[name]
-        raise AttributeError(f"{self.cid} has no function {name}; it has {listed(self.functions)}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.functions)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.functions]
-
-    def __repr__(self) -> str:
-        return f"<session of {self.cid} with {listed(self.functions)}>"
+    def _function(self, entry: Entry) -> SessionFunction:
+        return SessionFunction(self._live, entry, self.options)
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{self[name]._repr_html_()}</li>" for name in self)

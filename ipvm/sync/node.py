@@ -17,6 +17,7 @@ from ipvm.node import Node, open_node
 from ipvm.registry import Published
 from ipvm.runtime import LogSink
 from ipvm.store import Blockstore, Collected
+from ipvm.sync.cars import SyncCars
 from ipvm.sync.functions import SyncProgram
 from ipvm.sync.loop import Handover, Loop, require_outside_trio
 from ipvm.sync.pins import SyncPins
@@ -80,6 +81,11 @@ class SyncNode:
     def pins(self) -> SyncPins:
         """What is to stay in the store."""
         return SyncPins(self._loop, self._node)
+
+    @property
+    def cars(self) -> SyncCars:
+        """What reads and writes CAR files."""
+        return SyncCars(self._loop, self._node)
 
     def collect_garbage(self, *, dry_run: bool = False) -> Collected:
         """Delete the blocks that no pin reaches, and nobody put meanwhile."""

@@ -92,7 +92,11 @@ class Guest:
             self.store.fuel = fuel
         self._fuel = fuel
         self.store.host = host
-        self.assembly.build(self.store)
+        try:
+            self.assembly.build(self.store)
+        except BaseException:
+            self.store.close()
+            raise
         if enter:
             if self.info.export("wait") is not None:
                 wait = host_port_for(engine).wait(self.store)

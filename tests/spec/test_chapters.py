@@ -15,6 +15,7 @@ SPEC = Path(__file__).parents[2] / "spec"
 CHAPTERS = sorted(SPEC.glob("*.md"))
 DECISIONS = sorted((SPEC / "decisions").glob("*.md"))
 LOCAL_BOUNDS = {
+    "CAR_HEADER_BYTES_MAX",
     "CHUNK_BYTES_MAX",
     "DESCRIPTION_BYTES_MAX",
     "DESCRIPTION_KEY_PARTS_MAX",

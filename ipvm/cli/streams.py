@@ -1,0 +1,69 @@
+"""Read standard input and write standard output piece by piece, under trio, without end."""
+
+import io
+import os
+import sys
+from typing import BinaryIO
+
+import trio
+
+from ipvm.cli.failures import OutputFailed
+from ipvm.errors import Refused
+
+__all__ = ["read_standard_input", "write_standard_output"]
+
+
+async def read_standard_input(size: int) -> bytes:
+    """Read up to so many bytes of standard input; none at its end. An interrupt ends the wait.
+
+    Raises:
+        Refused: It cannot be read.
+    """
+    if sys.stdin is None:
+        await trio.lowlevel.checkpoint()
+        return b""
+    stream = sys.stdin.buffer
+    descriptor = _descriptor(stream)
+    try:
+        if descriptor is None:
+            await trio.lowlevel.checkpoint()
+            return stream.read(size)
+        # Not by the buffer: a thread that is left behind in it would hold its lock.
+        return await trio.to_thread.run_sync(os.read, descriptor, size, abandon_on_cancel=True)
+    except OSError as error:
+        raise Refused(f"standard input cannot be read: {error.strerror}") from error
+
+
+async def write_standard_output(data: bytes) -> None:
+    """Write all of the bytes to standard output.
+
+    Raises:
+        OutputFailed: They cannot be written.
+    """
+    if sys.stdout is None:
+        raise OutputFailed("there is no standard output")
+    stream = sys.stdout.buffer
+    descriptor = _descriptor(stream)
+    try:
+        if descriptor is None:
+            await trio.lowlevel.checkpoint()
+            stream.write(data)
+            return
+        view = memoryview(data)
+        while view:
+            written = await trio.to_thread.run_sync(
+                os.write, descriptor, view, abandon_on_cancel=True
+            )
+            view = view[written:]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _descriptor(stream: BinaryIO) -> int | None:
+    """Give the number of a stream; None where a test has put something else in its place."""
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:
+        return None

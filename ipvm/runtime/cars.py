@@ -1,0 +1,72 @@
+"""Move blocks in and out by CAR files: what a node offers of `ipvm.store.car`."""
+
+from pathlib import Path
+from typing import final
+
+from ipvm.exchange import BlockService
+from ipvm.ipld import Cid
+from ipvm.limits import Limits
+from ipvm.runtime.packing import Packing, pack_list
+from ipvm.store import Blockstore
+from ipvm.store.car import (
+    Exported,
+    Imported,
+    Write,
+    export_blocks,
+    export_dag,
+    import_car,
+    reading,
+    writing,
+)
+
+__all__ = ["Cars"]
+
+
+@final
+class Cars:
+    """Imports, exports and packs CAR files."""
+
+    def __init__(self, store: Blockstore, blocks: BlockService, limits: Limits) -> None:
+        self._store = store
+        self._blocks = blocks
+        self._limits = limits
+
+    async def import_file(self, path: str | Path) -> Imported:
+        """Store the blocks of a CAR, each of them verified.
+
+        Raises:
+            InvalidData: It is broken, as the message says at which byte; what came before is stored.
+            NotFound, Refused: The file cannot be read, or the store takes no more.
+        """
+        async with reading(Path(path)) as read:
+            return await import_car(read, self._store)
+
+    async def export(self, root: Cid, path: str | Path) -> Exported:
+        """Write all that a root reaches into a file, which appears when it is whole.
+
+        Raises:
+            NotFound, Unavailable, InvalidData: A block cannot be had, or not be read.
+            Refused: The file cannot be written.
+        """
+        async with writing(Path(path)) as write:
+            return await export_dag(root, self._blocks, write)
+
+    async def pack(self, target: Cid, path: str | Path, *, receipt: Cid | None = None) -> Packing:
+        """Write what a function needs to run elsewhere, and what one run read, into a file.
+
+        Raises:
+            LinkError: The function does not link.
+            NotFound, Unavailable, InvalidData, Refused: As `export`.
+        """
+        packing = await self.list_pack(target, receipt=receipt)
+        async with writing(Path(path)) as write:
+            await self.write_pack(packing, write)
+        return packing
+
+    async def list_pack(self, target: Cid, *, receipt: Cid | None = None) -> Packing:
+        """List what `pack` would write."""
+        return await pack_list(target, self._blocks, limits=self._limits, receipt=receipt)
+
+    async def write_pack(self, packing: Packing, write: Write) -> Exported:
+        """Write what was listed."""
+        return await export_blocks(packing.roots, packing.cids, self._blocks, write)
