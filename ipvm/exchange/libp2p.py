@@ -1,0 +1,272 @@
+"""libp2p, alone behind one adapter: connections to peers, and streams over them.
+
+Importing it takes half a second, and needs the extra `ipvm[p2p]`; so it is imported when a peer is needed
+first, by `ipvm.exchange.peering` alone. Spoken are TCP, Noise and Yamux, identify and ping. Nothing is
+looked up, announced or dialled but what is asked for.
+
+An exception that leaves a handler of a stream would end the whole host, and a stream that is not closed
+stays in memory as long as its connection. Both are seen to here.
+"""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, final
+
+import trio
+from libp2p import new_host
+from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.network.config import ConnectionConfig
+from libp2p.network.stream.exceptions import StreamEOF
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
+from multiaddr import Multiaddr
+
+from ipvm.errors import InvalidData
+from ipvm.exchange.bitswap import PROTOCOLS, PeersUnavailable, Stream
+from ipvm.limits import PEER_ADDRESS_BYTES_MAX, PEERS_MAX
+
+__all__ = ["Host", "InvalidPeerAddress", "Peers", "open_host", "peer_id_of"]
+
+_LOG: Final = logging.getLogger(__name__)
+_READ_BYTES: Final = 256 * 1024
+_DIAL_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 2.0
+_PING: Final = "/ipfs/ping/1.0.0"
+_PING_BYTES: Final = 32
+_PING_SECONDS: Final = 10.0
+_SHOWN: Final = 80
+
+
+class InvalidPeerAddress(InvalidData):
+    """The text is no address of a peer, like `/ip4/127.0.0.1/tcp/4001/p2p/12D3…`."""
+
+    def __init__(self, text: str, why: object) -> None:
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+        super().__init__(
+            f"{shown!r} is no address of a peer, like /ip4/127.0.0.1/tcp/4001/p2p/12D3…: {why}"
+        )
+
+
+class Peers(Protocol):
+    """Who is told of peers that come and go, and gets the streams that they open."""
+
+    def connected(self, name: str) -> None:
+        """There is a first connection to a peer."""
+        ...
+
+    def disconnected(self, name: str) -> None:
+        """The last connection to a peer has ended."""
+        ...
+
+    async def listen(self, name: str, stream: Stream) -> None:
+        """Read a stream, and close it."""
+        ...
+
+
+@final
+class _Stream:
+    """A stream of libp2p, as Bitswap wants one."""
+
+    def __init__(self, stream: INetStream) -> None:
+        self._stream = stream
+        self._ended = False
+        self.protocol = str(stream.get_protocol())
+
+    async def receive(self) -> bytes:
+        try:
+            data = bytes(await self._stream.read(_READ_BYTES))
+        except StreamEOF:
+            data = b""
+        except Exception as error:
+            raise PeersUnavailable(f"a peer cut a stream: {error}") from error
+        self._ended = not data
+        return data
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._stream.write(data)
+        except Exception as error:
+            raise PeersUnavailable(f"a peer takes nothing more: {error}") from error
+
+    async def close(self) -> None:
+        # After the peer's end, ours closes it for both; before, only a reset frees what it takes.
+        end = self._stream.close if self._ended else self._stream.reset
+        with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_SECONDS):
+            try:
+                await end()
+            except Exception as error:  # noqa: BLE001 - the connection may be gone, and with it the stream
+                _LOG.debug("closing a stream: %s", error)
+
+
+@final
+class _Notified(INotifee):
+    """Tells of the first connection to a peer, and of the end of the last."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+
+    async def connected(self, _network: INetwork, conn: INetConn) -> None:
+        self._peers.connected(str(conn.muxed_conn.peer_id))
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
+        peer = conn.muxed_conn.peer_id
+        if not [other for other in network.get_connections(peer) if other is not conn]:
+            self._peers.disconnected(str(peer))
+
+    async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        """Nothing to tell."""
+
+    async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        """Nothing to tell."""
+
+    async def listen(self, _network: INetwork, _address: Multiaddr) -> None:
+        """Nothing to tell."""
+
+    async def listen_close(self, _network: INetwork, _address: Multiaddr) -> None:
+        """Nothing to tell."""
+
+
+@final
+class Host:
+    """The connections that there are: a Network for Bitswap."""
+
+    def __init__(self, host: IHost) -> None:
+        self._host = host
+
+    @property
+    def id(self) -> str:
+        """Our peer ID."""
+        return str(self._host.get_id())
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where we listen, each with our peer ID."""
+        return [str(address) for address in self._host.get_addrs()]
+
+    def serve(self, peers: Peers) -> None:
+        """Tell somebody of peers and their streams, from now on."""
+
+        async def handle(stream: INetStream) -> None:
+            try:
+                await peers.listen(str(stream.muxed_conn.peer_id), _Stream(stream))
+            except Exception:  # it would end the host
+                _LOG.exception("a stream of a peer ended by a bug")
+
+        for protocol in PROTOCOLS:
+            self._host.set_stream_handler(protocol, handle)
+        self._host.get_network().register_notifee(_Notified(peers))
+
+    async def connect(self, address: str) -> str:
+        """Connect to a peer, unless that has been done, and give its ID.
+
+        Raises:
+            InvalidPeerAddress: The text is none.
+            PeersUnavailable: It cannot be reached, or is another.
+        """
+        info = _parse(address)
+        try:
+            with trio.fail_after(_DIAL_SECONDS):
+                await self._host.connect(info)
+        except Exception as error:
+            raise PeersUnavailable(f"the peer {address} cannot be reached: {error}") from error
+        return str(info.peer_id)
+
+    async def ping(self, peer: str) -> float:
+        """Tell the seconds that a connected peer takes to answer.
+
+        Raises:
+            PeersUnavailable: It does not.
+        """
+        sent, came = secrets.token_bytes(_PING_BYTES), b""
+        began = trio.current_time()
+        try:
+            with trio.fail_after(_PING_SECONDS):
+                stream = _Stream(await self._host.new_stream(ID.from_string(peer), [_PING]))
+                try:
+                    await stream.send(sent)
+                    while len(came) < _PING_BYTES and (more := await stream.receive()):
+                        came += more
+                finally:
+                    await stream.close()
+        except Exception as error:
+            raise PeersUnavailable(f"the peer {peer} does not answer: {error}") from error
+        if came != sent:
+            raise PeersUnavailable(f"the peer {peer} does not answer to a ping with the same")
+        return trio.current_time() - began
+
+    async def open_stream(self, peer: str) -> Stream:
+        """Open a stream for Bitswap to a connected peer."""
+        try:
+            return _Stream(await self._host.new_stream(ID.from_string(peer), PROTOCOLS))
+        except Exception as error:
+            raise PeersUnavailable(f"the peer {peer} does not speak Bitswap: {error}") from error
+
+    async def drop(self, peer: str) -> None:
+        """Close the connections to a peer."""
+        with trio.move_on_after(_CLOSE_SECONDS):
+            try:
+                await self._host.disconnect(ID.from_string(peer))
+            except Exception as error:  # noqa: BLE001 - it is gone, then
+                _LOG.debug("closing a connection: %s", error)
+
+
+@asynccontextmanager
+async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Host]:
+    """Open a host; its connections are closed on the way out.
+
+    Args:
+        seed: The 32 bytes that the Ed25519 key of the peer is made of.
+        listen: Addresses to listen at, like `/ip4/127.0.0.1/tcp/0`. Without one it only dials.
+
+    Raises:
+        InvalidPeerAddress: One of them is none.
+    """
+    logger = logging.getLogger("libp2p")
+    if not logger.handlers:  # without one, Python writes its warnings to standard error
+        logger.addHandler(logging.NullHandler())
+    addresses = [_parse_listen(each) for each in listen]
+    host = new_host(
+        key_pair=create_new_key_pair(seed),
+        listen_addrs=addresses,
+        # It dials nobody on its own. One connection to each peer: else every dial takes 250 ms.
+        connection_config=ConnectionConfig(
+            max_connections=PEERS_MAX,
+            high_watermark=PEERS_MAX,
+            low_watermark=0,
+            min_connections=0,
+            max_connections_per_peer=1,
+            dial_timeout=_DIAL_SECONDS,
+        ),
+    )
+    async with host.run(listen_addrs=addresses):
+        yield Host(host)
+
+
+def peer_id_of(seed: bytes) -> str:
+    """Give the peer ID of a key."""
+    return str(ID.from_pubkey(create_new_key_pair(seed).public_key))
+
+
+def _parse(text: str) -> PeerInfo:
+    try:
+        return info_from_p2p_addr(_multiaddr(text))
+    except InvalidPeerAddress:
+        raise
+    except Exception as error:
+        raise InvalidPeerAddress(text, error) from error
+
+
+def _parse_listen(text: str) -> Multiaddr:
+    return _multiaddr(text)
+
+
+def _multiaddr(text: str) -> Multiaddr:
+    if len(text) > PEER_ADDRESS_BYTES_MAX:
+        raise InvalidPeerAddress(text, "it is too long")
+    try:
+        return Multiaddr(text)
+    except Exception as error:
+        raise InvalidPeerAddress(text, error) from error
