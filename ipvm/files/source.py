@@ -12,7 +12,7 @@ import trio
 from ipvm.errors import InvalidData, IpvmError, NotFound, Unavailable
 from ipvm.exchange import BlockService
 from ipvm.files.decoding import InvalidNode, Node, read_node
-from ipvm.ipld import BlockNotFound, Cid
+from ipvm.ipld import Block, BlockNotFound, Cid
 
 __all__ = ["NodeNotFound", "NodeSource"]
 
@@ -62,27 +62,44 @@ class NodeSource:
         except Unavailable as error:
             raise Unavailable(f"{path}: {error}") from error
         except InvalidData as error:
-            raise InvalidNode(f"{path}: {error}") from error
+            raise _invalid(error, path) from error
 
     async def get_together(self, cids: Sequence[Cid], path: str) -> list[Node | IpvmError]:
         """Give several nodes at the price of waiting for one, each one or why it cannot be had."""
-        if len(cids) == 1:
-            return [await self._attempt(cids[0], path)]
-        found: list[Node | IpvmError] = [IpvmError()] * len(cids)
-
-        places = iter(range(len(cids)))
+        found: list[Node | IpvmError | None] = [
+            None if block is None else _read(block, path)
+            for block in await self._blocks.get_present(cids)
+        ]
+        places = iter([place for place, node in enumerate(found) if node is None])
 
         async def fill() -> None:
             for place in places:
                 found[place] = await self._attempt(cids[place], path)
 
-        async with trio.open_nursery() as nursery:
-            for _ in range(min(len(cids), _TOGETHER_MAX)):
-                nursery.start_soon(fill)
-        return found
+        absent = found.count(None)
+        if absent == 1:
+            await fill()
+        elif absent:
+            async with trio.open_nursery() as nursery:
+                for _ in range(min(absent, _TOGETHER_MAX)):
+                    nursery.start_soon(fill)
+        return [node for node in found if node is not None]
 
     async def _attempt(self, cid: Cid, path: str) -> Node | IpvmError:
         try:
             return await self.get(cid, path)
         except IpvmError as error:
             return error
+
+
+def _read(block: Block, path: str) -> Node | IpvmError:
+    try:
+        return read_node(block)
+    except InvalidData as error:
+        return _invalid(error, path)
+
+
+def _invalid(error: InvalidData, path: str) -> InvalidNode:
+    invalid = InvalidNode(f"{path}: {error}")
+    invalid.__cause__ = error
+    return invalid
