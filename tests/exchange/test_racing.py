@@ -68,7 +68,7 @@ async def test_whatever_one_source_does_the_next_is_asked(
 async def test_one_that_may_have_it_counts_more_than_one_that_has_not(
     order: int, autojump_clock: MockClock
 ) -> None:
-    sources = [Offline(), Failing(Unavailable("it is down"))][::order]
+    sources: list[Source] = [Offline(), Failing(Unavailable("it is down"))][::order]
     with pytest.raises(Unavailable, match="it is down"):
         await BlockService(Memory(), *sources).get(BLOCK.cid)
 
@@ -198,7 +198,12 @@ async def test_it_is_told_who_was_asked_and_what_came_of_it(
     full: StoreSource, autojump_clock: MockClock
 ) -> None:
     answers: list[Answer] = []
-    sources = [Lying(), Offline(), Slow(full, seconds=9, name="late"), Slow(full, seconds=1)]
+    sources: list[Source] = [
+        Lying(),
+        Offline(),
+        Slow(full, seconds=9, name="late"),
+        Slow(full, seconds=1),
+    ]
     service = BlockService(Memory(), *sources, on_answer=answers.append)
     await service.get(BLOCK.cid)
     assert [(each.source, each.outcome) for each in answers] == [
