@@ -17,25 +17,11 @@ from ipvm.host.wasi.origin import FileOrigin, FolderOrigin, GivenFile
 from ipvm.host.wasi.rights import FILE_RIGHTS, FOLDER_RIGHTS, READ, STREAM_RIGHTS, WRITE
 from ipvm.host.wasi.tree import Tree
 
-__all__ = ["CLOCK_STEP", "Ended", "Mail", "Mount", "Process", "Setting"]
+__all__ = ["CLOCK_STEP", "Mail", "Mount", "Process", "Setting"]
 
 CLOCK_STEP: Final = 1000
 """Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on; the
 binding does that."""
-
-
-class Ended(Exception):
-    """The guest ended itself.
-
-    Attributes:
-        code: Its exit code.
-        signal: The signal that it raised instead, if it did.
-    """
-
-    def __init__(self, code: int, signal: int | None = None) -> None:
-        super().__init__(code, signal)
-        self.code = code
-        self.signal = signal
 
 
 class Mail(Protocol):

@@ -21,11 +21,12 @@ from ipvm.engine import (
 )
 from ipvm.host import arm, kernel_part
 from ipvm.host.wasi.binding import MAIL_BYTES, binding_text, mail_text, stub_text
+from ipvm.host.wasi.ended import Ended
 from ipvm.host.wasi.folder import Folder, Nodes
 from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.nodes import BEGINNING
 from ipvm.host.wasi.origin import FolderOrigin, GivenFile, GivenFolder, LinkOrigin, Origin, Wanted
-from ipvm.host.wasi.process import Ended, Setting
+from ipvm.host.wasi.process import Setting
 from ipvm.host.wasi.serving import Serving
 from ipvm.host.wasi.tree import Tree
 from ipvm.wasm import read_module
