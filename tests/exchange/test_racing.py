@@ -68,9 +68,9 @@ async def test_whatever_one_source_does_the_next_is_asked(
 async def test_one_that_may_have_it_counts_more_than_one_that_has_not(
     order: int, autojump_clock: MockClock
 ) -> None:
-    sources: list[Source] = [Offline(), Failing(Unavailable("it is down"))][::order]
+    sources: tuple[Source, ...] = (Offline(), Failing(Unavailable("it is down")))
     with pytest.raises(Unavailable, match="it is down"):
-        await BlockService(Memory(), *sources).get(BLOCK.cid)
+        await BlockService(Memory(), *sources[::order]).get(BLOCK.cid)
 
 
 async def test_when_several_fail_all_of_them_are_named(
