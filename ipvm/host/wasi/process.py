@@ -99,6 +99,7 @@ class Process:
         setting: What it was given.
         descriptors: What it has open.
         tree: The names of its files.
+        roots: Its folders, in the order of the mounts.
     """
 
     def __init__(self, mail: Mail, setting: Setting) -> None:
@@ -115,8 +116,11 @@ class Process:
         add(Descriptor(setting.stdout, STREAM_RIGHTS | WRITE, is_stream=True))
         add(Descriptor(setting.stderr, STREAM_RIGHTS | WRITE, is_stream=True))
         inheriting = FOLDER_RIGHTS | FILE_RIGHTS
-        for mount in setting.mounts:
-            root = nodes.root(mount.path, mount.origin, read_only=mount.read_only)
+        self.roots = [
+            nodes.root(mount.path, mount.origin, read_only=mount.read_only)
+            for mount in setting.mounts
+        ]
+        for mount, root in zip(setting.mounts, self.roots, strict=True):
             add(Descriptor(root, FOLDER_RIGHTS, inheriting, preopened=mount.path))
 
     def now(self) -> int:
