@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from ipvm.cli.functions import function_lines, function_records, signatures
 from ipvm.cli.terminal import escaped, indented, plural
 from ipvm.errors import IpvmError
-from ipvm.host import HostCall
 from ipvm.ipld import Cid, Value
-from ipvm.linker import Survey, SurveyNode, Wire
+from ipvm.linker import Export as LinkedExport, Survey, SurveyNode, Wire
 from ipvm.wasm import Export
 
 __all__ = ["inspection_lines", "inspection_record", "problem_record"]
@@ -56,10 +55,10 @@ def _import_lines(node: SurveyNode) -> list[str]:
 
 
 def _service(node: SurveyNode, wire: Wire) -> str:
-    if isinstance(wire.server, HostCall):
-        return "from the host"
-    if wire.server is not None:
+    if isinstance(wire.server, LinkedExport):
         return f"from {wire.server.node}"
+    if wire.server is not None:
+        return "from the host"
     if wire.problem is not None:
         return f"MISSING: {wire.problem}"
     return f"MISSING: there is something wrong with {node.dependencies[wire.wanted.module]}"
@@ -123,10 +122,10 @@ def _import_record(node: SurveyNode, wire: Wire) -> dict[str, Value]:
         "type": str(wire.wanted.type),
         "from": None,
     }
-    if isinstance(wire.server, HostCall):
-        record["from"] = "host"
-    elif wire.server is not None:
+    if isinstance(wire.server, LinkedExport):
         record["from"] = str(wire.server.node)
+    elif wire.server is not None:
+        record["from"] = "host"
     else:
         record["problem"] = _service(node, wire).removeprefix("MISSING: ")
     return record

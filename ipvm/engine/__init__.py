@@ -6,11 +6,10 @@ from ipvm.engine.assembly import Assembly, Import, InstanceExport, Part
 from ipvm.engine.attempt import KERNEL_NAME, Attempt
 from ipvm.engine.bundles import Bundle, Bundles
 from ipvm.engine.call import WELCOME_SECONDS, CallShape, call, worker_limiter
-from ipvm.engine.capi import EXTERN_BYTES
 from ipvm.engine.compiler import BySize, Cached, Compiler, InProcess, ModuleSource
 from ipvm.engine.fixed import fixed_module, keep_fixed_modules
 from ipvm.engine.helper import Helper
-from ipvm.engine.hostport import HostPort, host_port_for
+from ipvm.engine.hostport import host_port_for
 from ipvm.engine.mappings import hold_mappings, release_mappings
 from ipvm.engine.module import (
     CompiledModule,
@@ -22,6 +21,7 @@ from ipvm.engine.module import (
     text_to_module,
     validate,
 )
+from ipvm.engine.opening import opened_engine
 from ipvm.engine.pool import POOL_TABLE_ELEMENTS_MAX, in_pool, pooled_engine_for
 from ipvm.engine.profile import (
     PROFILES,
@@ -38,7 +38,6 @@ from ipvm.engine.store import Extern, Host, Postponed, Store, StoreBounds, Would
 from ipvm.engine.trap import OUT_OF_FUEL, STACK_OVERFLOW, EngineFault, Frame, Trap
 
 __all__ = [
-    "EXTERN_BYTES",
     "KERNEL_NAME",
     "OUT_OF_FUEL",
     "POOL_TABLE_ELEMENTS_MAX",
@@ -65,7 +64,6 @@ __all__ = [
     "Frame",
     "Helper",
     "Host",
-    "HostPort",
     "Import",
     "InProcess",
     "InstanceExport",
@@ -91,6 +89,7 @@ __all__ = [
     "in_pool",
     "is_stack_ample",
     "keep_fixed_modules",
+    "opened_engine",
     "pooled_engine_for",
     "release_mappings",
     "selftest",

@@ -1,13 +1,16 @@
 """What a guest may ask for: the kernel, the host calls, and the host's side of them."""
 
-from ipvm.host.calls import HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_call
+from ipvm.host.calls import CALLS, HOST_CALLS, HOST_MODULES, HostCall, Parameter, host_call
 from ipvm.host.companions import CompanionName, companion_bytes, companion_for, companion_text
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
 from ipvm.host.services import EXIT_NUMBERS, Attendant, CallOutcome, Services
-from ipvm.host.syscalls import Syscalls
+from ipvm.host.syscalls import Syscalls, take_fuel
+from ipvm.host.wasi.calls import FIRST_OPERATION, WASI_CALLS, WASI_MODULE, WasiCall
+from ipvm.host.wasi.ended import Ended
 from ipvm.host.wiring import (
     KERNEL,
+    MAIL,
     MEMORY,
     arm,
     arm_at_once,
@@ -15,17 +18,26 @@ from ipvm.host.wiring import (
     kernel_part,
     stub_export,
     stub_part,
+    wasi_binding_part,
+    wasi_mail_part,
+    wasi_stub_part,
 )
 
 __all__ = [
+    "CALLS",
     "EXIT_NUMBERS",
+    "FIRST_OPERATION",
     "HOST_CALLS",
     "HOST_MODULES",
     "KERNEL",
+    "MAIL",
     "MEMORY",
+    "WASI_CALLS",
+    "WASI_MODULE",
     "Attendant",
     "CallOutcome",
     "CompanionName",
+    "Ended",
     "ErrorNumber",
     "HostCall",
     "Kernel",
@@ -33,6 +45,7 @@ __all__ = [
     "Parameter",
     "Services",
     "Syscalls",
+    "WasiCall",
     "arm",
     "arm_at_once",
     "binding_part",
@@ -43,4 +56,8 @@ __all__ = [
     "kernel_part",
     "stub_export",
     "stub_part",
+    "take_fuel",
+    "wasi_binding_part",
+    "wasi_mail_part",
+    "wasi_stub_part",
 ]

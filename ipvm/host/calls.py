@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipvm.host.error_number import ErrorNumber
+from ipvm.host.wasi.calls import WASI_CALLS, WasiCall
 from ipvm.wasm import I32, FuncType, ValType
 
-__all__ = ["HOST_CALLS", "HOST_MODULES", "HostCall", "Parameter", "host_call"]
+__all__ = ["CALLS", "HOST_CALLS", "HOST_MODULES", "HostCall", "Parameter", "host_call"]
 
 E = ErrorNumber
 
@@ -218,9 +219,12 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
 HOST_MODULES: Final = frozenset(call.module for call in HOST_CALLS)
 """The import module names that the host owns: no manifest can serve them."""
 
-_BY_NAME: Final = {(call.module, call.name): call for call in HOST_CALLS}
+CALLS: Final[tuple[HostCall | WasiCall, ...]] = HOST_CALLS + WASI_CALLS
+"""All that the host serves, with WASI."""
+
+_BY_NAME: Final = {(call.module, call.name): call for call in CALLS}
 
 
-def host_call(module: str, name: str) -> HostCall | None:
-    """Find a host call by the names of an import."""
+def host_call(module: str, name: str) -> HostCall | WasiCall | None:
+    """Find a call of the host by the names of an import."""
     return _BY_NAME.get((module, name))

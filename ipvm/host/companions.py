@@ -1,11 +1,14 @@
 """The fixed modules that stand beside every guest: kernel, stub and binding, compiled once.
 
+WASI has a stub and a binding of its own, and a mail where the kernel has a heap.
+
 A guest imports the host calls before its memory exists, so it cannot import functions that work on
 that memory. It imports a stub instead, whose functions jump through a table; once the guest exists,
 its binding fills the table with functions that know the guest's memory and the kernel's.
 """
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -19,12 +22,23 @@ from ipvm.engine import (
     text_to_module,
 )
 from ipvm.host.calls import HOST_CALLS, HostCall
+from ipvm.host.wasi.binding import binding_text, mail_text, stub_text
+from ipvm.host.wasi.calls import WasiCall
 from ipvm.wasm import prepare, read_module
 
 __all__ = ["CompanionName", "companion_bytes", "companion_for", "companion_text", "export_name"]
 
 
-CompanionName: TypeAlias = Literal["kernel", "brief-kernel", "stub", "binding", "first-binding"]
+CompanionName: TypeAlias = Literal[
+    "kernel",
+    "brief-kernel",
+    "stub",
+    "binding",
+    "first-binding",
+    "wasi-mail",
+    "wasi-stub",
+    "wasi-binding",
+]
 
 _MODULE_NAMES: Final[dict[CompanionName, str]] = {
     "kernel": KERNEL_NAME,
@@ -32,9 +46,17 @@ _MODULE_NAMES: Final[dict[CompanionName, str]] = {
     "stub": "ipvm:stub",
     "binding": "ipvm:binding",
     "first-binding": "ipvm:binding",
+    "wasi-mail": "ipvm:mail",
+    "wasi-stub": "ipvm:stub",
+    "wasi-binding": "ipvm:binding",
 }
 """What backtraces call them."""
 
+_WASI_TEXTS: Final[dict[CompanionName, Callable[[], str]]] = {
+    "wasi-mail": mail_text,
+    "wasi-stub": stub_text,
+    "wasi-binding": binding_text,
+}
 _FULL_MEMORY: Final = '(memory (export "memory") 16384 16384)'
 _NUMBER: Final = '  (import "guest" "number" (global $guest i32))\n'
 _NUMBER_0: Final = "  (global $guest i32 (i32.const 0))"
@@ -71,6 +93,8 @@ def companion_bytes(name: CompanionName) -> bytes:
 
 def companion_text(name: CompanionName) -> str:
     """Give a companion as text."""
+    if name in _WASI_TEXTS:
+        return _WASI_TEXTS[name]()
     if name == "stub":
         return f"(module\n{_stub_fields()})\n"
     if name == "binding":
@@ -85,8 +109,8 @@ def _file(name: str) -> str:
     return Path(__file__).with_name(f"{name}.wat").read_text("utf-8")
 
 
-def export_name(call: HostCall) -> bytes:
-    """Give the name under which the stub exports a host call."""
+def export_name(call: HostCall | WasiCall) -> bytes:
+    """Give the name under which a stub exports a call."""
     return f"{call.module}.{call.name}".encode()
 
 

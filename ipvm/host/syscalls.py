@@ -31,7 +31,7 @@ from ipvm.host.services import Attendant, Services
 from ipvm.ipld import IDENTITY, Cid, InvalidCid, hash_digest
 from ipvm.limits import CALL_FUEL_KEPT
 
-__all__ = ["Syscalls"]
+__all__ = ["Syscalls", "take_fuel"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -43,7 +43,7 @@ _INLINE_BYTES: Final = 256 * 1024
 
 def _known(module: str, name: str) -> HostCall:
     found = host_call(module, name)
-    assert found is not None
+    assert isinstance(found, HostCall)
     return found
 
 
@@ -55,6 +55,20 @@ _LOG: Final = _known("ipvm", "log")
 _FUEL: Final = _known("ipvm", "fuel")
 _SELF: Final = _known("ipvm", "self")
 _HASH: Final = _known("ipvm", "hash")
+
+
+def take_fuel(store: Store, fuel: int) -> None:
+    """Charge the guests of a store for what was done for them.
+
+    Raises:
+        Trap: They had less than that.
+    """
+    if not store.engine.metered:
+        return
+    left = store.fuel
+    store.fuel = max(left - fuel, 0)
+    if fuel > left:
+        raise Trap(OUT_OF_FUEL, ())
 
 
 @final
@@ -234,12 +248,7 @@ class Syscalls:
         self._take((call.fuel if base else 0) + call.fuel_per_byte * size)
 
     def _take(self, fuel: int) -> None:
-        if not self._store.engine.metered:
-            return
-        left = self._store.fuel
-        self._store.fuel = max(left - fuel, 0)
-        if fuel > left:
-            raise Trap(OUT_OF_FUEL, ())
+        take_fuel(self._store, fuel)
 
     # The numbers of the operations are those of `binding.wat`. Tables of the class: those of an
     # object would be cycles, which the collector would have to find after each call.

@@ -1,7 +1,8 @@
 """How the companions stand among the parts of a program.
 
 The kernel comes first, and is the stub of the first guest that calls the host. Before each other one
-stands a stub of its own, and after each its binding.
+stands a stub of its own, and after each its binding. Where a guest calls WASI, the mail comes second,
+and each of those guests has a stub and a binding of that, too.
 """
 
 from typing import Final
@@ -9,9 +10,11 @@ from typing import Final
 from ipvm.engine import Assembly, Engine, Extern, Import, InstanceExport, Part, Store, host_port_for
 from ipvm.host.calls import HostCall
 from ipvm.host.companions import companion_for, export_name
+from ipvm.host.wasi.calls import WasiCall
 
 __all__ = [
     "KERNEL",
+    "MAIL",
     "MEMORY",
     "arm",
     "arm_at_once",
@@ -19,12 +22,17 @@ __all__ = [
     "kernel_part",
     "stub_export",
     "stub_part",
+    "wasi_binding_part",
+    "wasi_mail_part",
+    "wasi_stub_part",
 ]
 
 KERNEL: Final = 0
 """Position of the kernel."""
+MAIL: Final = 1
+"""Position of the mail, where there is one."""
 MEMORY: Final = b"memory"
-"""Name of the kernel's memory."""
+"""Name of the kernel's memory, and of the mail's."""
 
 _NAMES: Final = (
     (b"kernel", MEMORY),
@@ -35,6 +43,14 @@ _NAMES: Final = (
     (b"stub", b"table"),
 )
 """The imports of `binding.wat`, in its order."""
+_WASI_NAMES: Final = (
+    (b"mail", MEMORY),
+    (b"host", b"now"),
+    (b"kernel", b"wait_for"),
+    (b"guest", b"memory"),
+    (b"stub", b"table"),
+)
+"""The imports of the binding for WASI, in its order."""
 _NUMBER: Final = 4
 """Place of the number among them, which the binding of the guest 0 does not import."""
 
@@ -49,8 +65,8 @@ def stub_part(engine: Engine) -> Part:
     return Part(companion_for(engine, "stub"))
 
 
-def stub_export(stub: int, call: HostCall) -> InstanceExport:
-    """Name the function of a stub, by the position of that, that serves a host call."""
+def stub_export(stub: int, call: HostCall | WasiCall) -> InstanceExport:
+    """Name the function of a stub, by the position of that, that serves a call."""
     return InstanceExport(stub, export_name(call))
 
 
@@ -76,6 +92,28 @@ def binding_part(engine: Engine, *, stub: int, memory: InstanceExport, number: i
         del imports[_NUMBER], names[_NUMBER]
         return Part(companion_for(engine, "first-binding"), tuple(imports), tuple(names))
     return Part(companion_for(engine, "binding"), tuple(imports), tuple(names))
+
+
+def wasi_mail_part(engine: Engine) -> Part:
+    """Give the mail, for the second part."""
+    return Part(companion_for(engine, "wasi-mail"))
+
+
+def wasi_stub_part(engine: Engine) -> Part:
+    """Give the stub of a guest for WASI."""
+    return Part(companion_for(engine, "wasi-stub"))
+
+
+def wasi_binding_part(engine: Engine, *, stub: int, memory: InstanceExport) -> Part:
+    """Give the binding of a guest for WASI; see `binding_part`."""
+    imports: tuple[Import, ...] = (
+        InstanceExport(MAIL, MEMORY),
+        "host.now",
+        InstanceExport(KERNEL, b"wait_for"),
+        memory,
+        InstanceExport(stub, b"table"),
+    )
+    return Part(companion_for(engine, "wasi-binding"), imports, _WASI_NAMES)
 
 
 def arm_at_once(assembly: Assembly, store: Store) -> None:

@@ -11,7 +11,7 @@ from typing import Self, TypeAlias, final
 from msgspec import Struct
 
 from ipvm.errors import IpvmError
-from ipvm.host import HostCall
+from ipvm.host import HostCall, WasiCall
 from ipvm.ipld import Cid
 from ipvm.model import Manifest, Signature
 from ipvm.wasm import Import, ModuleInfo
@@ -26,7 +26,7 @@ class Export(Struct, frozen=True, gc=False):
     name: str
 
 
-Server: TypeAlias = HostCall | Export
+Server: TypeAlias = HostCall | WasiCall | Export
 
 
 class Wire(Struct, frozen=True, kw_only=True):

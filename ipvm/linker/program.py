@@ -45,7 +45,8 @@ class CompiledProgram:
         modules: Its modules, in the order of `LinkPlan.code`.
         profile: What they are compiled for.
         engine: Where its instances live.
-        calls_host: Whether a guest makes host calls.
+        calls_host: Whether a guest makes host calls, those of WASI among them.
+        calls_wasi: Whether a guest makes calls of WASI.
         initializes: Whether something has to run before the functions can be called.
         machine_code_bytes: Bytes of the machine code of its modules.
         pooled: The same program on the pooled engine, if it was loaded for that and can run there. A
@@ -67,6 +68,7 @@ class CompiledProgram:
         self.profile: Profile = profile
         self.engine = engine_for(profile) if engine is None else engine
         self.calls_host = any(step.memory is not None for step in recipe.steps)
+        self.calls_wasi = any(step.calls_wasi for step in recipe.steps)
         self.initializes = any(step.initializers for step in recipe.steps)
         self.machine_code_bytes = sum([module.size for module in modules])
         self.pooled: CompiledProgram | None = None
@@ -81,7 +83,7 @@ class CompiledProgram:
     def _pooled(self) -> "CompiledProgram | None":
         if len(self.recipe.steps) > POOLED_NODES_MAX or not self._tables_fit():
             return None
-        if self.machine_code_bytes > POOLED_BYTES_MAX or self.initializes:
+        if self.machine_code_bytes > POOLED_BYTES_MAX or self.initializes or self.calls_wasi:
             return None
         engine = pooled_engine_for(self.profile)
         if engine is None:
@@ -119,8 +121,7 @@ class CompiledProgram:
         try:
             if fuel is not None:
                 linked.store.fuel = fuel
-            if layout.kernel is not None:
-                linked.add_kernel(memory)
+            linked.add_kernel(memory)
             linked.store.bound(bounds)
         except BaseException:
             linked.close()
@@ -152,8 +153,8 @@ class CompiledProgram:
             bounds = self._bounds_for[memory] = StoreBounds(
                 memory_bytes=memory_share(self.recipe.memories, memory),
                 table_elements=max(self._table_share, 64),
-                instances=3 * nodes + 1,
-                tables=len(self.recipe.tables) + nodes + 2,
-                memories=len(self.recipe.memories) + 1,
+                instances=5 * nodes + 2,
+                tables=len(self.recipe.tables) + 2 * nodes + 2,
+                memories=len(self.recipe.memories) + 2,
             )
         return bounds

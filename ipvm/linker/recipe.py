@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ipvm.host import HOST_CALLS
+from ipvm.host import CALLS, HostCall, WasiCall
 from ipvm.ipld import Cid
 from ipvm.linker.plan import Export, LinkPlan, PlanNode
 from ipvm.wasm import Bounds, FuncType
@@ -29,8 +29,10 @@ class Step(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     Attributes:
         module: The number of its module in the order of `LinkPlan.code`.
         names: The two names of each import. The export that serves it has the second, too.
-        sources: For each import the number of the step that serves it, or `~` that of a host call.
+        sources: For each import the number of the step that serves it, or `~` that of a call of the host.
         memory: As in `PlanNode`.
+        calls_host: Whether it makes host calls other than those of WASI.
+        calls_wasi: Whether it makes calls of WASI.
         initializers: Exports that have to run right after instantiation.
     """
 
@@ -38,6 +40,8 @@ class Step(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     names: tuple[tuple[bytes, bytes], ...]
     sources: tuple[int, ...]
     memory: str | int | None
+    calls_host: bool
+    calls_wasi: bool
     initializers: tuple[bytes, ...]
 
 
@@ -74,11 +78,13 @@ def _step(node: PlanNode, module: int, places: Mapping[Cid, int]) -> Step:
         ),
         sources=tuple(
             [
-                places[server.node] if isinstance(server, Export) else ~HOST_CALLS.index(server)
+                places[server.node] if isinstance(server, Export) else ~CALLS.index(server)
                 for server in node.servers
             ]
         ),
         memory=node.memory,
+        calls_host=any(isinstance(server, HostCall) for server in node.servers),
+        calls_wasi=any(isinstance(server, WasiCall) for server in node.servers),
         initializers=_initializers(node),
     )
 

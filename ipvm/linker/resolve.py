@@ -1,15 +1,15 @@
 """Say what serves each import of a closure, and whether it fits, before anything is compiled.
 
 An import is looked up in the modules that the host owns, then among the imports of the manifest, then
-as a CID that stands in the name itself. What is found must have an export of that name, whose type
-satisfies the import.
+as a CID that stands in the name itself. WASI is the host's too, and a manifest may still say who else
+serves it. What is found must have an export of that name, whose type satisfies the import.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 from ipvm.errors import InvalidData, IpvmError, LimitExceeded, LinkError
-from ipvm.host import HOST_CALLS, HOST_MODULES, host_call
+from ipvm.host import CALLS, HOST_MODULES, WASI_MODULE, host_call
 from ipvm.ipld import Cid
 from ipvm.linker.conditions import (
     ImportMismatch,
@@ -27,8 +27,8 @@ from ipvm.wasm import FuncType, Import, MemoryType, ModuleInfo, ValType, satisfi
 __all__ = ["plan", "survey"]
 
 _WASI_HINT: Final = (
-    ". WASI is not built in: build the module for a target without a system "
-    "(wasm32-freestanding, wasm32-unknown-unknown), or link it to a module that serves these calls"
+    f". Of WASI, {WASI_MODULE} is built in: build the module for that (wasm32-wasip1, wasm32-wasi), "
+    "or link it to a module that serves these calls"
 )
 
 
@@ -92,12 +92,17 @@ def _dependencies(planner: Planner, cid: Cid) -> dict[str, Cid]:
     named: Mapping[str, Cid] = {} if manifest is None else manifest.imports
     targets: dict[str, Cid] = {}
     for name in dict.fromkeys(wanted.module for wanted in module.info.imports):
-        if name in HOST_MODULES:
+        if _is_host(name, named):
             continue
         target = named.get(name) or cid_of_import_name(name)
         if target is not None:
             targets[name] = target
     return targets
+
+
+def _is_host(module: str, named: Container[str]) -> bool:
+    """Tell whether the host serves an import module, given those that a manifest names."""
+    return module in HOST_MODULES or (module == WASI_MODULE and module not in named)
 
 
 def _module_of(planner: Planner, cid: Cid) -> Module | None:
@@ -119,7 +124,7 @@ def _survey_node(planner: Planner, cid: Cid) -> SurveyNode:
         problems.extend(wire.problem for wire in wires if wire.problem is not None)
         signatures = {} if manifest is None else manifest.exports
         problems.extend(_signature_problems(cid, signatures, module.info))
-        problems.extend(_memory_problems(cid, module.info))
+        problems.extend(_memory_problems(cid, module.info, dependencies))
     return SurveyNode(
         cid=cid,
         manifest=manifest,
@@ -143,7 +148,7 @@ def _why_no_module(planner: Planner, cid: Cid, code: Cid | None) -> IpvmError:
 
 
 def _wire(planner: Planner, cid: Cid, wanted: Import, dependencies: Mapping[str, Cid]) -> Wire:
-    if wanted.module in HOST_MODULES:
+    if _is_host(wanted.module, dependencies):
         return _host_wire(cid, wanted)
     target = dependencies.get(wanted.module)
     if target is None:
@@ -165,7 +170,7 @@ def _wire(planner: Planner, cid: Cid, wanted: Import, dependencies: Mapping[str,
 def _host_wire(cid: Cid, wanted: Import) -> Wire:
     call = host_call(wanted.module, wanted.name)
     if call is None:
-        names = listed(call.name for call in HOST_CALLS if call.module == wanted.module)
+        names = listed(call.name for call in CALLS if call.module == wanted.module)
         return _unserved(cid, wanted, f'the host module "{wanted.module}" has {names}')
     if wanted.type != call.type:
         problem = ImportMismatch(
@@ -180,7 +185,7 @@ def _unserved(cid: Cid, wanted: Import, why: str) -> Wire:
 
 
 def _where_looked(planner: Planner, cid: Cid, wanted: Import) -> str:
-    hosts = listed(sorted(HOST_MODULES))
+    hosts = listed(sorted({*HOST_MODULES, WASI_MODULE}))
     manifest = planner.manifests.get(cid)
     if manifest is None:
         imports = f"{cid} is linked without a manifest"
@@ -211,8 +216,11 @@ def _signature_problems(
             )
 
 
-def _memory_problems(cid: Cid, info: ModuleInfo) -> Iterator[IpvmError]:
-    calls = next((wanted for wanted in info.imports if wanted.module in HOST_MODULES), None)
+def _memory_problems(
+    cid: Cid, info: ModuleInfo, dependencies: Container[str]
+) -> Iterator[IpvmError]:
+    hosted = (wanted for wanted in info.imports if _is_host(wanted.module, dependencies))
+    calls = next(hosted, None)
     if calls is not None and _memory_of(info) is None:
         yield LinkError(
             f"{cid} imports {quoted(calls.module)}.{quoted(calls.name)} but has no memory that the "
@@ -244,7 +252,7 @@ def _plan_node(node: SurveyNode) -> PlanNode:
     assert node.code is not None
     servers = tuple(wire.server for wire in node.wires if wire.server is not None)
     assert len(servers) == len(node.wires)
-    calls_host = any(wanted.module in HOST_MODULES for wanted in node.info.imports)
+    calls_host = any(not isinstance(server, Export) for server in servers)
     return PlanNode(
         cid=node.cid,
         code=node.code,

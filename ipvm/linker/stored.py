@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from ipvm.host import HOST_CALLS, host_call
+from ipvm.host import CALLS, host_call
 from ipvm.ipld import Cid
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Server
 from ipvm.linker.recipe import Recipe
@@ -23,7 +23,7 @@ from ipvm.wasm import Import, ModuleInfo
 
 __all__ = ["UnreadablePlan", "plan_form", "read_plan", "write_plan"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raise it when plans or recipes come out another way, or are written another way."""
 
 
@@ -61,7 +61,7 @@ class _Written(Struct, frozen=True, array_like=True):
 @functools.cache
 def plan_form() -> bytes:
     """Name the form of plans: two that are equal read each other's, and link the same way."""
-    calls = [(call.module, call.name, str(call.type)) for call in HOST_CALLS]
+    calls = [(call.module, call.name, str(call.type)) for call in CALLS]
     return repr((_VERSION, calls)).encode()
 
 

@@ -15,6 +15,7 @@ from ipvm.engine import (
     Trap,
 )
 from ipvm.errors import GuestError, GuestFrame, IpvmError, LimitExceeded, Refused
+from ipvm.host import Ended
 from ipvm.ipld import Cid
 from ipvm.linker import LinkPlan
 from ipvm.wasm import read_names
@@ -23,9 +24,11 @@ __all__ = ["failure_of"]
 
 
 def failure_of(
-    ended: Trap | EngineFault | GuestError, plan: LinkPlan, *, fuel_used: int | None
+    ended: Trap | EngineFault | GuestError | Ended, plan: LinkPlan, *, fuel_used: int | None
 ) -> IpvmError:
     """Give the condition that the caller meets: an answer of the guest, or a bound of this runner."""
+    if isinstance(ended, Ended):  # a function that leaves has no result, as one that aborts
+        return GuestError("abort", "proc_exit", code=ended.code, fuel_used=fuel_used)
     if isinstance(ended, EngineFault):
         return Refused(f"the engine does not instantiate the program: {ended}")
     if isinstance(ended, GuestError):

@@ -68,7 +68,8 @@ class Entry:
         self.is_welcome = True
         self.takes_blocks = not BLOCK_TYPES.isdisjoint(signature.params + signature.results)
         is_small = len(program.recipe.memories) <= TRIED_MEMORIES_MAX
-        self.brief = is_small and not program.initializes and is_stack_ample()
+        is_plain = not (program.initializes or program.calls_wasi)
+        self.brief = is_small and is_plain and is_stack_ample()
         self._tries = 1 if program.engine.metered else UNMETERED_TRIES
         self._pause = PAUSE_MIN
         self._rest = 0

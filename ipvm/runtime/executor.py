@@ -11,7 +11,7 @@ import trio
 
 from ipvm.engine import EngineFault, Postponed, Trap, call
 from ipvm.errors import GuestError, IpvmError, LimitExceeded
-from ipvm.host import EXIT_NUMBERS, CallOutcome, OpenBlock, Services, Syscalls
+from ipvm.host import EXIT_NUMBERS, CallOutcome, Ended, OpenBlock, Services
 from ipvm.ipld import Block, Cid
 from ipvm.limits import CALL_DEPTH_MAX, CALL_MEMORY_KEPT
 from ipvm.runtime.abi import operands_from_blocks, read_results, result_block
@@ -20,6 +20,7 @@ from ipvm.runtime.brief import run_at_once
 from ipvm.runtime.programs import Programs
 from ipvm.runtime.replay import Replay, Unanswered
 from ipvm.runtime.run import Run
+from ipvm.runtime.setting import setting_of_call
 from ipvm.runtime.task import Execution, Task, fuel_used, place
 
 __all__ = ["Executor"]
@@ -163,9 +164,10 @@ async def _run_on_fiber(task: Task, services: Services) -> Execution:
     linked = program.open(fuel=task.fuel, memory=task.memory, blocks=entry.takes_blocks)
     kernel = linked.kernel
     try:
+        if program.calls_wasi:
+            linked.begin_process(setting_of_call(entry, services))
         numbers = [place(kernel, operand) for operand in task.operands]
-        if kernel is not None:
-            linked.store.host = Syscalls(linked.store, kernel, services, services)
+        linked.serve(services)
         if program.initializes:
             await linked.initialize()
         else:
@@ -173,10 +175,12 @@ async def _run_on_fiber(task: Task, services: Services) -> Execution:
         function = linked.export(entry.export)
         linked.enter()
         raw = await call(linked.store, function, entry.shape, numbers, is_welcome=entry.is_welcome)
+        linked.settle()
         results = read_results(entry.signature, kernel, raw)
         return Execution(results, fuel_used(task.fuel, linked.store))
-    except (Trap, EngineFault, GuestError) as ended:
-        used = fuel_used(task.fuel, linked.store, ended)
-        raise failure_of(ended, program.plan, fuel_used=used) from ended
+    except (Trap, EngineFault, GuestError, Ended) as ended:
+        final = linked.settled(ended)
+        used = fuel_used(task.fuel, linked.store, final)
+        raise failure_of(final, program.plan, fuel_used=used) from ended
     finally:
         linked.close()

@@ -19,7 +19,7 @@ import trio
 
 from ipvm.engine import EngineFault, ResidentFunction, Trap
 from ipvm.errors import GuestError, IpvmError, Refused
-from ipvm.host import Syscalls
+from ipvm.host import Ended
 from ipvm.ipld import Cid, Value
 from ipvm.linker import INITIALIZER, LinkedStore
 from ipvm.model import Signature
@@ -32,11 +32,13 @@ from ipvm.runtime.live_function import LiveFunction, task_of
 from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.run import Run
 from ipvm.runtime.runtime import Runtime
+from ipvm.runtime.setting import setting_of_call
 from ipvm.runtime.task import Task, fuel_used, place
 from ipvm.runtime.turns import Turns
 
 __all__ = ["Live", "SessionClosed"]
 
+_HOW: Final = {"out-of-fuel": "ran out of fuel", "abort": "ended itself"}
 _AGAIN: Final = "open another session to go on"
 
 
@@ -85,15 +87,17 @@ class Live:
         )
         live = cls(runtime, linked, fuel=task.fuel)
         try:
-            run = live._serve(task) if live._kernel is not None else None
+            run = live._begin_serving(task)
             await linked.initialize()
+            linked.settle()
             linked.enter()
             if run is not None:
                 await run.store()
-        except (Trap, EngineFault, GuestError) as ended:
-            used = fuel_used(task.fuel, linked.store, ended)
+        except (Trap, EngineFault, GuestError, Ended) as ended:
+            final = linked.settled(ended)
+            used = fuel_used(task.fuel, linked.store, final)
             linked.close()
-            raise failure_of(ended, loaded.program.plan, fuel_used=used) from ended
+            raise failure_of(final, loaded.program.plan, fuel_used=used) from ended
         except BaseException:
             linked.close()
             raise
@@ -168,11 +172,13 @@ class Live:
             if not done:
                 await self._see_through(resident)
                 done = True
+            self._linked.settle()
             return resident.results()
-        except (Trap, EngineFault, GuestError) as ended:
-            used = fuel_used(function.task.fuel, self._store, ended)
-            failure = failure_of(ended, function.entry.program.plan, fuel_used=used)
-            if not (done and isinstance(ended, GuestError)):
+        except (Trap, EngineFault, GuestError, Ended) as ended:
+            final = self._linked.settled(ended)
+            used = fuel_used(function.task.fuel, self._store, final)
+            failure = failure_of(final, function.entry.program.plan, fuel_used=used)
+            if not (done and final is ended and isinstance(ended, GuestError)):
                 self._end(function, failure)
             raise failure from ended
         except BaseException as ended:
@@ -195,13 +201,24 @@ class Live:
             return [place(self._kernel, each) for each in operands]
         return operands  # type: ignore[return-value] # none of them is a block
 
+    def _begin_serving(self, task: Task) -> Run | None:
+        """Serve what is to be initialised."""
+        if self._kernel is None:
+            return None
+        if task.entry.program.calls_wasi:
+            services = self._runtime.executor(self._new_run()).services(task)
+            self._linked.begin_process(setting_of_call(task.entry, services))
+        return self._serve(task)
+
     def _serve(self, task: Task) -> Run:
         """Begin what one call shares with those it makes."""
-        assert self._kernel is not None
+        run = self._new_run()
+        self._linked.serve(self._runtime.executor(run).services(task))
+        return run
+
+    def _new_run(self) -> Run:
         run = self._runtime.run()
         run.on_log = self._log
-        services = self._runtime.executor(run).services(task)
-        self._store.host = Syscalls(self._store, self._kernel, services, services)
         return run
 
     def _value(self, function: LiveFunction, raw: Sequence[int | float]) -> Value:
@@ -245,11 +262,7 @@ def _ending(name: str, failure: BaseException) -> str:
     if isinstance(failure, trio.Cancelled):
         return f"the session ended when a call of {shown} was cancelled"
     if isinstance(failure, GuestError):
-        how = (
-            "ran out of fuel"
-            if failure.kind == "out-of-fuel"
-            else f"trapped ({printable(failure.detail)})"
-        )
-        return f"the session ended when {shown} {how}"
+        how = _HOW.get(failure.kind, "trapped")
+        return f"the session ended when {shown} {how} ({printable(failure.detail)})"
     told = failure if isinstance(failure, IpvmError) else type(failure).__name__
     return f"the session ended when {shown} was stopped ({told})"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ipvm.errors import LinkError
-from ipvm.host import HOST_CALLS, HOST_MODULES
+from ipvm.host import HOST_CALLS, HOST_MODULES, host_call
 from ipvm.ipld import RAW, Cid
 from ipvm.linker import (
     Export,
@@ -130,7 +130,7 @@ def test_an_import_that_nothing_serves_says_where_it_was_looked_up(planned: Plan
         planned(library, bare)
     assert str(caught.value) == (
         f'import "math"."f" (func () -> ()) of {bare} is not served: "math" is no host module '
-        f'("ipld", "ipvm"), {bare} is linked without a manifest, and it is no CID'
+        f'("ipld", "ipvm", "wasi_snapshot_preview1"), {bare} is linked without a manifest, and it is no CID'
     )
     server = library.manifest(SERVER)
     with pytest.raises(UnsatisfiedImport, match='the manifest\'s imports are "s", "z", and it is'):
@@ -139,12 +139,30 @@ def test_an_import_that_nothing_serves_says_where_it_was_looked_up(planned: Plan
         planned(library, library.manifest(text))
 
 
-def test_a_module_that_was_built_for_wasi_says_what_to_do(planned: Planned) -> None:
+def test_the_host_serves_wasi(planned: Planned) -> None:
     library = Library()
     text = """(module
       (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
       (memory (export "memory") 1))"""
-    with pytest.raises(UnsatisfiedImport, match="WASI is not built in: build the module for"):
+    node = planned(library, library.code(text)).nodes[0]
+    assert node.servers == (host_call("wasi_snapshot_preview1", "fd_write"),)
+    assert node.memory == "memory"
+
+
+def test_a_call_of_wasi_has_its_type(planned: Planned) -> None:
+    library = Library()
+    text = (
+        '(module (import "wasi_snapshot_preview1" "proc_exit" (func)) (memory (export "memory") 1))'
+    )
+    with pytest.raises(ImportMismatch, match='host module "wasi_snapshot_preview1"'):
+        planned(library, library.code(text))
+
+
+def test_another_version_of_wasi_says_what_to_do(planned: Planned) -> None:
+    library = Library()
+    text = """(module (import "wasi_unstable" "proc_exit" (func (param i32)))
+      (memory (export "memory") 1))"""
+    with pytest.raises(UnsatisfiedImport, match="wasi_snapshot_preview1 is built in: build the"):
         planned(library, library.code(text))
 
 

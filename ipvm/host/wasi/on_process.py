@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from ipvm.host.wasi import rights
+from ipvm.host.wasi.ended import Ended
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.nodes import BEGINNING, File
-from ipvm.host.wasi.process import CLOCK_STEP, Ended, Process
+from ipvm.host.wasi.process import CLOCK_STEP, Process
 
 __all__ = ["PROCESS_CALLS", "SUBSCRIPTIONS_MAX"]
 

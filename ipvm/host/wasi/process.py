@@ -17,25 +17,11 @@ from ipvm.host.wasi.origin import FileOrigin, FolderOrigin, GivenFile
 from ipvm.host.wasi.rights import FILE_RIGHTS, FOLDER_RIGHTS, READ, STREAM_RIGHTS, WRITE
 from ipvm.host.wasi.tree import Tree
 
-__all__ = ["CLOCK_STEP", "Ended", "Mail", "Mount", "Process", "Setting"]
+__all__ = ["CLOCK_STEP", "Mail", "Mount", "Process", "Setting"]
 
 CLOCK_STEP: Final = 1000
 """Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on; the
 binding does that."""
-
-
-class Ended(Exception):
-    """The guest ended itself.
-
-    Attributes:
-        code: Its exit code.
-        signal: The signal that it raised instead, if it did.
-    """
-
-    def __init__(self, code: int, signal: int | None = None) -> None:
-        super().__init__(code, signal)
-        self.code = code
-        self.signal = signal
 
 
 class Mail(Protocol):
@@ -113,6 +99,7 @@ class Process:
         setting: What it was given.
         descriptors: What it has open.
         tree: The names of its files.
+        roots: Its folders, in the order of the mounts.
     """
 
     def __init__(self, mail: Mail, setting: Setting) -> None:
@@ -129,8 +116,11 @@ class Process:
         add(Descriptor(setting.stdout, STREAM_RIGHTS | WRITE, is_stream=True))
         add(Descriptor(setting.stderr, STREAM_RIGHTS | WRITE, is_stream=True))
         inheriting = FOLDER_RIGHTS | FILE_RIGHTS
-        for mount in setting.mounts:
-            root = nodes.root(mount.path, mount.origin, read_only=mount.read_only)
+        self.roots = [
+            nodes.root(mount.path, mount.origin, read_only=mount.read_only)
+            for mount in setting.mounts
+        ]
+        for mount, root in zip(setting.mounts, self.roots, strict=True):
             add(Descriptor(root, FOLDER_RIGHTS, inheriting, preopened=mount.path))
 
     def now(self) -> int:

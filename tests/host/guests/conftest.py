@@ -13,7 +13,7 @@ import pytest
 import ipvm
 from ipvm.engine import text_to_module
 from ipvm.exchange import StoreSource
-from ipvm.host import HOST_CALLS
+from ipvm.host import CALLS
 from ipvm.ipld import RAW, Cid
 from ipvm.model import Manifest, Signature
 from ipvm.store import Memory
@@ -24,10 +24,11 @@ Call = Callable[..., Awaitable["Reply"]]
 
 IMPORTS: Final = {
     each.name: f'(import "{each.module}" "{each.name}" '
-    f"(func ${each.name} (param {' '.join(each.type.params)}) (result i32)))"
-    for each in HOST_CALLS
+    f"(func ${each.name} (param {' '.join(each.type.params)}) "
+    f"(result {' '.join(each.type.results)})))"
+    for each in CALLS
 }
-"""The text of the import of each host call."""
+"""The text of the import of each call that the host serves."""
 
 CALLER = f"""
   (memory (export "memory") 2)
@@ -116,6 +117,13 @@ def _signature(written: str) -> Signature:
     sides = [side.replace(",", " ").split() for side in written.split("->")]
     record: dict[str, object] = {"params": sides[0], "results": sides[1]}
     return msgspec.convert(record, Signature)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What guests have said so far, each with the CID of who said it."""
+    caplog.set_level("INFO", logger="ipvm.guest")
+    return lambda: caplog.messages
 
 
 @pytest.fixture(name="publish")

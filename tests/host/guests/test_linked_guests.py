@@ -18,13 +18,6 @@ SAYING = """
 """
 
 
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What guests have said so far, each with the CID of who said it."""
-    caplog.set_level("INFO", logger="ipvm.guest")
-    return lambda: caplog.messages
-
-
 async def test_each_of_two_linked_modules_is_told_its_own_cid(
     node: ipvm.Node, publish: Publish
 ) -> None:
