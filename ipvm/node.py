@@ -7,7 +7,7 @@ hands those to the runtime.
 import logging
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack, final
 
@@ -232,11 +232,12 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(
+async def open_node(  # noqa: PLR0913 - each is a choice of its own, and has a name
     *,
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
     sources: Sequence[Source] = (),
+    peers: Sequence[str] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
     cache: bool = True,
@@ -247,6 +248,8 @@ async def open_node(
         store: A store, or the folder of one; else `IPVM_STORE` or the platform's data folder.
         offline: Leave the sources alone.
         sources: Where blocks come from that the store has not, asked in this order.
+        peers: Addresses of peers that are asked last, over Bitswap: `/ip4/…/tcp/4001/p2p/12D3…`. Needs
+            the extra `ipvm[p2p]`, which is imported when they are asked first.
         limits: Bounds that protect this machine.
         on_log: Takes what guests say; the logger `ipvm.guest` takes it otherwise.
         cache: Keep machine code for later, in `IPVM_CACHE` or the platform's cache folder, and take
@@ -260,12 +263,16 @@ async def open_node(
     bounds = Limits() if limits is None else limits
     sink = _log if on_log is None else on_log
     async with opened_engine(cache=cache, limits=bounds) as (compiler, bundles):
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             if store is None or isinstance(store, str | Path):
                 from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
 
                 path = store_path(store, os.environ)
                 store = stack.enter_context(Lmdb(path, map_bytes=bounds.store_map_bytes))
+            if peers and not offline:
+                from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
+
+                sources = (*sources, await stack.enter_async_context(open_peering(peers)))
             blocks = BlockService(store, *(() if offline else sources), limits=bounds)
             yield Node(
                 store, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink

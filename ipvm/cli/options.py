@@ -22,6 +22,7 @@ class Settings:
     Attributes:
         store: Folder of the store, if one was named.
         sources: Folders of other stores that blocks may come from.
+        peers: Addresses of peers that blocks may come from.
         limits: Fields of `ipvm.Limits` that were set.
         offline: Leave the sources alone.
         no_cache: Compile anew, and keep no machine code.
@@ -29,11 +30,12 @@ class Settings:
         as_json: Write one JSON object instead of what people read.
     """
 
-    __slots__ = ("as_json", "limits", "no_cache", "offline", "quiet", "sources", "store")
+    __slots__ = ("as_json", "limits", "no_cache", "offline", "peers", "quiet", "sources", "store")
 
     def __init__(self) -> None:
         self.store: Path | None = None
         self.sources: list[Path] = []
+        self.peers: list[str] = []
         self.limits: dict[str, int] = {}
         self.offline = False
         self.no_cache = False
@@ -59,6 +61,12 @@ def _remember_sources(
     context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> None:
     _settings(context).sources += [Path(value) for value in values]
+
+
+def _remember_peers(
+    context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> None:
+    _settings(context).peers += values
 
 
 def _remember_limits(
@@ -111,6 +119,14 @@ SHARED_OPTIONS: Final[tuple[click.Parameter, ...]] = (
         expose_value=False,
         callback=_remember_sources,
         help="Take blocks that are missing from this other store. May be repeated.",
+    ),
+    click.Option(
+        ["--peer"],
+        metavar="ADDRESS",
+        multiple=True,
+        expose_value=False,
+        callback=_remember_peers,
+        help="Take blocks that are missing from this peer, over Bitswap. May be repeated.",
     ),
     click.Option(
         ["--offline"],

@@ -24,11 +24,11 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
 from multiaddr import Multiaddr
 
-from ipvm.errors import InvalidData
 from ipvm.exchange.bitswap import PROTOCOLS, PeersUnavailable, Stream
-from ipvm.limits import PEER_ADDRESS_BYTES_MAX, PEERS_MAX
+from ipvm.exchange.peers import InvalidPeerAddress
+from ipvm.limits import PEERS_MAX
 
-__all__ = ["Host", "InvalidPeerAddress", "Peers", "open_host", "peer_id_of"]
+__all__ = ["Host", "Peers", "open_host", "peer_id_of", "require_addresses"]
 
 _LOG: Final = logging.getLogger(__name__)
 _READ_BYTES: Final = 256 * 1024
@@ -37,17 +37,6 @@ _CLOSE_SECONDS: Final = 2.0
 _PING: Final = "/ipfs/ping/1.0.0"
 _PING_BYTES: Final = 32
 _PING_SECONDS: Final = 10.0
-_SHOWN: Final = 80
-
-
-class InvalidPeerAddress(InvalidData):
-    """The text is no address of a peer, like `/ip4/127.0.0.1/tcp/4001/p2p/12D3…`."""
-
-    def __init__(self, text: str, why: object) -> None:
-        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-        super().__init__(
-            f"{shown!r} is no address of a peer, like /ip4/127.0.0.1/tcp/4001/p2p/12D3…: {why}"
-        )
 
 
 class Peers(Protocol):
@@ -152,27 +141,29 @@ class Host:
         async def handle(stream: INetStream) -> None:
             try:
                 await peers.listen(str(stream.muxed_conn.peer_id), _Stream(stream))
-            except Exception:  # it would end the host
+            except Exception:  # noqa: BLE001 - it would end the host
                 _LOG.exception("a stream of a peer ended by a bug")
 
         for protocol in PROTOCOLS:
             self._host.set_stream_handler(protocol, handle)
         self._host.get_network().register_notifee(_Notified(peers))
 
-    async def connect(self, address: str) -> str:
-        """Connect to a peer, unless that has been done, and give its ID.
+    async def connect(self, *addresses: str) -> str:
+        """Connect to the peer at some addresses, unless that has been done, and give its ID.
 
         Raises:
-            InvalidPeerAddress: The text is none.
+            InvalidPeerAddress: A text is none.
             PeersUnavailable: It cannot be reached, or is another.
         """
-        info = _parse(address)
+        infos = [_parse(address) for address in addresses]
+        peer = infos[0].peer_id
         try:
             with trio.fail_after(_DIAL_SECONDS):
-                await self._host.connect(info)
+                await self._host.connect(PeerInfo(peer, [each.addrs[0] for each in infos]))
         except Exception as error:
-            raise PeersUnavailable(f"the peer {address} cannot be reached: {error}") from error
-        return str(info.peer_id)
+            where = " or ".join(addresses)
+            raise PeersUnavailable(f"the peer {where} cannot be reached") from error
+        return str(peer)
 
     async def ping(self, peer: str) -> float:
         """Tell the seconds that a connected peer takes to answer.
@@ -227,7 +218,7 @@ async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Ho
     logger = logging.getLogger("libp2p")
     if not logger.handlers:  # without one, Python writes its warnings to standard error
         logger.addHandler(logging.NullHandler())
-    addresses = [_parse_listen(each) for each in listen]
+    addresses = [_multiaddr(each) for each in listen]
     host = new_host(
         key_pair=create_new_key_pair(seed),
         listen_addrs=addresses,
@@ -241,8 +232,14 @@ async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Ho
             dial_timeout=_DIAL_SECONDS,
         ),
     )
+    failure: Exception | None = None
     async with host.run(listen_addrs=addresses):
-        yield Host(host)
+        try:
+            yield Host(host)
+        except Exception as error:  # noqa: BLE001 - it is raised below: the nurseries inside would wrap it
+            failure = error
+    if failure is not None:
+        raise failure
 
 
 def peer_id_of(seed: bytes) -> str:
@@ -250,22 +247,31 @@ def peer_id_of(seed: bytes) -> str:
     return str(ID.from_pubkey(create_new_key_pair(seed).public_key))
 
 
+def require_addresses(peers: Sequence[str], listen: Sequence[str]) -> None:
+    """Look whether addresses make sense.
+
+    Args:
+        peers: Addresses of peers.
+        listen: Addresses to listen at.
+
+    Raises:
+        InvalidPeerAddress: One does not.
+    """
+    for text in peers:
+        _parse(text)
+    for text in listen:
+        _multiaddr(text)
+
+
 def _parse(text: str) -> PeerInfo:
+    address = _multiaddr(text)
     try:
-        return info_from_p2p_addr(_multiaddr(text))
-    except InvalidPeerAddress:
-        raise
+        return info_from_p2p_addr(address)
     except Exception as error:
         raise InvalidPeerAddress(text, error) from error
 
 
-def _parse_listen(text: str) -> Multiaddr:
-    return _multiaddr(text)
-
-
 def _multiaddr(text: str) -> Multiaddr:
-    if len(text) > PEER_ADDRESS_BYTES_MAX:
-        raise InvalidPeerAddress(text, "it is too long")
     try:
         return Multiaddr(text)
     except Exception as error:

@@ -123,11 +123,12 @@ class SyncNode:
 
 
 @contextmanager
-def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
+def open(  # noqa: A001, PLR0913 - `ipvm.sync.open()` is how it is called, as `ipvm.open()`
     *,
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
     sources: Sequence[Source] = (),
+    peers: Sequence[str] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
     cache: bool = True,
@@ -141,6 +142,7 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
             store=store,
             offline=offline,
             sources=sources,
+            peers=peers,
             limits=limits,
             on_log=on_log,
             cache=cache,

@@ -16,12 +16,24 @@ from ipvm.errors import InvalidData
 from ipvm.ipld import Cid, hash_digest, varint
 from ipvm.limits import BITSWAP_WANTS_READ_MAX, CID_BYTES_MAX
 
-__all__ = ["InvalidMessage", "Message", "Want", "cid_of", "prefix_of", "read_message", "write_message"]
+__all__ = [
+    "InvalidMessage",
+    "Message",
+    "Want",
+    "cid_of",
+    "prefix_of",
+    "read_message",
+    "write_message",
+]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES: Final = {_FIXED64: 8, _FIXED32: 4}
 _WANTLIST, _PAYLOAD, _PRESENCE = 0x0A, 0x1A, 0x22
-"""Tags: number and type of the fields of a message. Field 2 is that of 1.0.0, which is not spoken."""
+"""Tags, the number and the type of a field. Field 2 of a message is that of 1.0.0, which is not spoken."""
+_ENTRY, _FULL = 0x0A, 0x10
+_CID, _CANCEL, _HAVE, _ANSWER = 0x0A, 0x18, 0x20, 0x28
+_PREFIX, _DATA = 0x0A, 0x12
+_LACKS = 0x10
 
 _MORE: Final = 0x80
 _VARINT_BYTES_MAX: Final = 10
@@ -124,9 +136,9 @@ def read_message(content: bytes) -> Message:
 def _read_wants(content: bytes, at: int, end: int, message: Message) -> None:
     while at < end and len(message.wants) < BITSWAP_WANTS_READ_MAX:
         tag, at, stop = _field(content, at, end)
-        if tag == 0x0A:
+        if tag == _ENTRY:
             message.wants.append(_read_want(content, at, stop))
-        elif tag == 0x10:
+        elif tag == _FULL:
             message.full = _number(content, at, stop) != 0
         at = stop
 
@@ -135,13 +147,13 @@ def _read_want(content: bytes, at: int, end: int) -> Want:
     cid, cancel, have, answer = b"", False, False, False
     while at < end:
         tag, at, stop = _field(content, at, end)
-        if tag == 0x0A:
+        if tag == _CID:
             cid = content[at:stop]
-        elif tag == 0x18:
+        elif tag == _CANCEL:
             cancel = _number(content, at, stop) != 0
-        elif tag == 0x20:
+        elif tag == _HAVE:
             have = _number(content, at, stop) == 1
-        elif tag == 0x28:
+        elif tag == _ANSWER:
             answer = _number(content, at, stop) != 0
         at = stop
     return Want(_checked(cid), have, cancel, answer)
@@ -151,9 +163,9 @@ def _read_block(content: bytes, at: int, end: int) -> tuple[bytes, bytes]:
     prefix = data = b""
     while at < end:
         tag, at, stop = _field(content, at, end)
-        if tag == 0x0A:
+        if tag == _PREFIX:
             prefix = _checked(content[at : min(stop, at + CID_BYTES_MAX + 1)])
-        elif tag == 0x12:
+        elif tag == _DATA:
             data = content[at:stop]
         at = stop
     return prefix, data
@@ -163,9 +175,9 @@ def _read_presence(content: bytes, at: int, end: int) -> tuple[bytes, bool]:
     cid, lacks = b"", False
     while at < end:
         tag, at, stop = _field(content, at, end)
-        if tag == 0x0A:
+        if tag == _CID:
             cid = content[at:stop]
-        elif tag == 0x10:
+        elif tag == _LACKS:
             lacks = _number(content, at, stop) == 1
         at = stop
     return _checked(cid), lacks

@@ -6,14 +6,16 @@ blocks that are on their way; the block itself is read when its turn comes.
 
 import logging
 from collections.abc import Sequence
-from typing import Final, Protocol, final
+from typing import Final, NoReturn, Protocol, final
+
+from trio.lowlevel import checkpoint
 
 from ipvm.errors import InvalidData, NotFound, Refused, Unavailable
 from ipvm.exchange.bitswap.message import Message, Want, prefix_of
-from ipvm.ipld import Block, Cid
+from ipvm.ipld import Block, BlockNotFound, Cid
 from ipvm.limits import BITSWAP_REPLY_BYTES, BITSWAP_WANTS_READ_MAX
 
-__all__ = ["Served", "Serving"]
+__all__ = ["Nothing", "Served", "Serving"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -28,6 +30,21 @@ class Served(Protocol):
     async def has(self, cid: Cid) -> bool:
         """Whether it is here."""
         ...
+
+
+@final
+class Nothing:
+    """What those serve who only fetch."""
+
+    async def get(self, cid: Cid) -> NoReturn:
+        """Raise BlockNotFound."""
+        await checkpoint()
+        raise BlockNotFound(cid)
+
+    async def has(self, _cid: Cid) -> bool:
+        """Say no."""
+        await checkpoint()
+        return False
 
 
 @final
