@@ -1,11 +1,6 @@
-"""libp2p, alone behind one adapter: connections to peers, and streams over them.
+"""Run a host of libp2p: a Network for Bitswap.
 
-Importing it takes half a second, and needs the extra `ipvm[p2p]`; so it is imported when a peer is needed
-first, by `ipvm.exchange.peering` alone. Spoken are TCP, Noise and Yamux, identify and ping. Nothing is
-looked up, announced or dialled but what is asked for.
-
-An exception that leaves a handler of a stream would end the whole host, and a stream that is not closed
-stays in memory as long as its connection. Both are seen to here.
+An exception that leaves a handler of a stream would end the whole host, so none does.
 """
 
 import logging
@@ -19,21 +14,19 @@ from libp2p import new_host
 from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.network.config import ConnectionConfig
-from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.peer.id import ID
-from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
+from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
 from ipvm.exchange.bitswap import PROTOCOLS, PeersUnavailable, Stream
-from ipvm.exchange.peers import InvalidPeerAddress
+from ipvm.exchange.libp2p.addresses import parse_listened, parse_peer, require_free
+from ipvm.exchange.libp2p.stream import CLOSE_SECONDS, Libp2pStream
 from ipvm.limits import PEERS_MAX
 
-__all__ = ["Host", "Peers", "open_host", "peer_id_of", "require_addresses"]
+__all__ = ["Host", "Peers", "open_host", "peer_id_of"]
 
 _LOG: Final = logging.getLogger(__name__)
-_READ_BYTES: Final = 256 * 1024
 _DIAL_SECONDS: Final = 10.0
-_CLOSE_SECONDS: Final = 2.0
 _PING: Final = "/ipfs/ping/1.0.0"
 _PING_BYTES: Final = 32
 _PING_SECONDS: Final = 10.0
@@ -53,41 +46,6 @@ class Peers(Protocol):
     async def listen(self, name: str, stream: Stream) -> None:
         """Read a stream, and close it."""
         ...
-
-
-@final
-class _Stream:
-    """A stream of libp2p, as Bitswap wants one."""
-
-    def __init__(self, stream: INetStream) -> None:
-        self._stream = stream
-        self._ended = False
-        self.protocol = str(stream.get_protocol())
-
-    async def receive(self) -> bytes:
-        try:
-            data = bytes(await self._stream.read(_READ_BYTES))
-        except StreamEOF:
-            data = b""
-        except Exception as error:
-            raise PeersUnavailable(f"a peer cut a stream: {error}") from error
-        self._ended = not data
-        return data
-
-    async def send(self, data: bytes) -> None:
-        try:
-            await self._stream.write(data)
-        except Exception as error:
-            raise PeersUnavailable(f"a peer takes nothing more: {error}") from error
-
-    async def close(self) -> None:
-        # After the peer's end, ours closes it for both; before, only a reset frees what it takes.
-        end = self._stream.close if self._ended else self._stream.reset
-        with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_SECONDS):
-            try:
-                await end()
-            except Exception as error:  # noqa: BLE001 - the connection may be gone, and with it the stream
-                _LOG.debug("closing a stream: %s", error)
 
 
 @final
@@ -140,7 +98,7 @@ class Host:
 
         async def handle(stream: INetStream) -> None:
             try:
-                await peers.listen(str(stream.muxed_conn.peer_id), _Stream(stream))
+                await peers.listen(str(stream.muxed_conn.peer_id), Libp2pStream(stream))
             except Exception:  # noqa: BLE001 - it would end the host
                 _LOG.exception("a stream of a peer ended by a bug")
 
@@ -155,7 +113,7 @@ class Host:
             InvalidPeerAddress: A text is none.
             PeersUnavailable: It cannot be reached, or is another.
         """
-        infos = [_parse(address) for address in addresses]
+        infos = [parse_peer(address) for address in addresses]
         peer = infos[0].peer_id
         try:
             with trio.fail_after(_DIAL_SECONDS):
@@ -175,7 +133,7 @@ class Host:
         began = trio.current_time()
         try:
             with trio.fail_after(_PING_SECONDS):
-                stream = _Stream(await self._host.new_stream(ID.from_string(peer), [_PING]))
+                stream = Libp2pStream(await self._host.new_stream(ID.from_string(peer), [_PING]))
                 try:
                     await stream.send(sent)
                     while len(came) < _PING_BYTES and (more := await stream.receive()):
@@ -191,13 +149,13 @@ class Host:
     async def open_stream(self, peer: str) -> Stream:
         """Open a stream for Bitswap to a connected peer."""
         try:
-            return _Stream(await self._host.new_stream(ID.from_string(peer), PROTOCOLS))
+            return Libp2pStream(await self._host.new_stream(ID.from_string(peer), PROTOCOLS))
         except Exception as error:
             raise PeersUnavailable(f"the peer {peer} does not speak Bitswap: {error}") from error
 
     async def drop(self, peer: str) -> None:
         """Close the connections to a peer."""
-        with trio.move_on_after(_CLOSE_SECONDS):
+        with trio.move_on_after(CLOSE_SECONDS):
             try:
                 await self._host.disconnect(ID.from_string(peer))
             except Exception as error:  # noqa: BLE001 - it is gone, then
@@ -214,15 +172,18 @@ async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Ho
 
     Raises:
         InvalidPeerAddress: One of them is none.
+        Refused: It cannot listen there.
     """
     logger = logging.getLogger("libp2p")
     if not logger.handlers:  # without one, Python writes its warnings to standard error
         logger.addHandler(logging.NullHandler())
-    addresses = [_multiaddr(each) for each in listen]
+    addresses = [parse_listened(each) for each in listen]
+    for address in addresses:
+        await require_free(address)
     host = new_host(
         key_pair=create_new_key_pair(seed),
         listen_addrs=addresses,
-        # It dials nobody on its own. One connection to each peer: else every dial takes 250 ms.
+        # One connection to each peer: else every dial takes 250 ms.
         connection_config=ConnectionConfig(
             max_connections=PEERS_MAX,
             high_watermark=PEERS_MAX,
@@ -232,47 +193,50 @@ async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Ho
             dial_timeout=_DIAL_SECONDS,
         ),
     )
+    running = _Running(host, addresses)
     failure: Exception | None = None
-    async with host.run(listen_addrs=addresses):
+    async with trio.open_nursery() as nursery:
         try:
+            await nursery.start(running.run)
             yield Host(host)
-        except Exception as error:  # noqa: BLE001 - it is raised below: the nurseries inside would wrap it
+        except Exception as error:  # noqa: BLE001 - it is raised below: the nursery would wrap it
             failure = error
+        finally:
+            running.stop()
     if failure is not None:
         raise failure
+
+
+@final
+class _Running:
+    """A host that is running until it is stopped, also when all around it is cancelled.
+
+    What is cancelled within libp2p leaves its sockets open, and the peers in the belief that we are
+    there. So it is shielded, and has a bounded time to end.
+    """
+
+    def __init__(self, host: IHost, listen: Sequence[Multiaddr]) -> None:
+        self._host = host
+        self._listen = listen
+        self._shield = trio.CancelScope(shield=True)
+        self._stopped = trio.Event()
+
+    def stop(self) -> None:
+        """Let it end."""
+        self._shield.deadline = trio.current_time() + CLOSE_SECONDS
+        self._stopped.set()
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run it; it has started when the listeners listen."""
+        with self._shield:
+            async with self._host.run(listen_addrs=self._listen):
+                # Below half of the connections that it may have, it dials whom it has heard of.
+                await self._host.get_network().auto_connector.stop()
+                task_status.started()
+                await self._stopped.wait()
+                await self._host.close()
 
 
 def peer_id_of(seed: bytes) -> str:
     """Give the peer ID of a key."""
     return str(ID.from_pubkey(create_new_key_pair(seed).public_key))
-
-
-def require_addresses(peers: Sequence[str], listen: Sequence[str]) -> None:
-    """Look whether addresses make sense.
-
-    Args:
-        peers: Addresses of peers.
-        listen: Addresses to listen at.
-
-    Raises:
-        InvalidPeerAddress: One does not.
-    """
-    for text in peers:
-        _parse(text)
-    for text in listen:
-        _multiaddr(text)
-
-
-def _parse(text: str) -> PeerInfo:
-    address = _multiaddr(text)
-    try:
-        return info_from_p2p_addr(address)
-    except Exception as error:
-        raise InvalidPeerAddress(text, error) from error
-
-
-def _multiaddr(text: str) -> Multiaddr:
-    try:
-        return Multiaddr(text)
-    except Exception as error:
-        raise InvalidPeerAddress(text, error) from error
