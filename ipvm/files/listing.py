@@ -13,9 +13,9 @@ import trio
 from ipvm.errors import IpvmError
 from ipvm.files.decoding import Entry, FolderNode, InvalidNode, ShardNode
 from ipvm.files.murmur3 import murmur3_64
-from ipvm.files.source import NodeSource
+from ipvm.files.source import Nodes, NodeSource
 
-__all__ = ["Listing", "lookup"]
+__all__ = ["Listing", "lookup", "shard_below"]
 
 _HASH_BITS: Final = 64
 _TOGETHER: Final = 64
@@ -23,7 +23,7 @@ _TOGETHER: Final = 64
 
 
 async def lookup(
-    nodes: NodeSource, folder: FolderNode | ShardNode, name: str, path: str
+    nodes: Nodes, folder: FolderNode | ShardNode, name: str, path: str
 ) -> Entry | None:
     """Find a name in a folder.
 
@@ -39,9 +39,8 @@ async def lookup(
     Raises:
         NodeNotFound, Unavailable, InvalidNode: A shard on the way cannot be had.
     """
-    await trio.lowlevel.checkpoint()
     if isinstance(folder, FolderNode):
-        return next((entry for entry in folder.entries if entry.name == name), None)
+        return folder.by_name.get(name)
     hashed, used, shard = murmur3_64(_bytes(name)), 0, folder
     while True:
         found = shard.slots.get(_slot(hashed, used, shard.bits))
@@ -49,7 +48,7 @@ async def lookup(
             return found if found is not None and found.name == name else None
         used += shard.bits
         child = await nodes.get(found.cid, path)
-        shard = _checked(child, found, folder, used, path)
+        shard = shard_below(child, found, folder, used, path)
 
 
 @final
@@ -126,13 +125,24 @@ class Listing:
         used = level.used + level.shard.bits
         for (number, entry), node in zip(wanted, found, strict=True):
             try:
-                level.fetched[number] = _checked(node, entry, level.shard, used, self._path)
+                level.fetched[number] = shard_below(node, entry, level.shard, used, self._path)
             except IpvmError as error:
                 level.fetched[number] = error
 
 
-def _checked(node: object, link: Entry, above: ShardNode, used: int, path: str) -> ShardNode:
-    """Give a node as the shard that it has to be below another one."""
+def shard_below(node: object, link: Entry, above: ShardNode, used: int, path: str) -> ShardNode:
+    """Give a node as the shard that it has to be below another one.
+
+    Args:
+        node: The node, or why it cannot be had.
+        link: What leads to it.
+        above: The shard that it is below.
+        used: Bits of the hash that lead to it.
+        path: Of the folder, for messages.
+
+    Raises:
+        InvalidNode: It is no such shard.
+    """
     if isinstance(node, IpvmError):
         raise node
     if not isinstance(node, ShardNode):

@@ -5,7 +5,7 @@ wants to know which file it belongs to.
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import trio
 
@@ -14,7 +14,7 @@ from ipvm.exchange import BlockService
 from ipvm.files.decoding import InvalidNode, Node, read_node
 from ipvm.ipld import BlockNotFound, Cid
 
-__all__ = ["NodeNotFound", "NodeSource"]
+__all__ = ["NodeNotFound", "NodeSource", "Nodes"]
 
 _TOGETHER_MAX: Final = 16
 
@@ -31,6 +31,14 @@ class NodeNotFound(BlockNotFound):
         self.path = path
         super().__init__(cid)
         self.args = (f"{path}: {reason}",)
+
+
+class Nodes(Protocol):
+    """Where nodes come from: a NodeSource, or what counts them besides."""
+
+    async def get(self, cid: Cid, path: str) -> Node:
+        """Give a node; see `NodeSource.get`."""
+        ...
 
 
 @final

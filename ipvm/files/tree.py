@@ -80,6 +80,7 @@ class Files:
 
     async def child(self, folder: Place, name: str) -> Place | None:
         """Give what a name in a folder leads to, without listing it; None if it is not there."""
+        await trio.lowlevel.checkpoint()
         return await child(self._nodes, folder, name)
 
     async def entered(self, folder: Place, entry: Entry) -> Place:
