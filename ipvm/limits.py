@@ -94,7 +94,7 @@ NODES_AT_HAND_MAX: Final = 64
 """Nodes of files and folders that an invocation has at hand, so that they cost little fuel."""
 
 NODES_AT_HAND_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Bytes of their blocks together."""
+"""Most bytes that the blocks of these nodes have together; one larger node may be at hand alone."""
 
 TREE_DEPTH_MAX: Final = 256
 """Folders in each other that a walk or an export goes down."""

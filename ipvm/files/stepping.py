@@ -40,7 +40,7 @@ async def read_range(
         NotFound, Unavailable: A part cannot be had.
         InvalidNode, LimitExceeded: A part is not what it should be.
     """
-    way = [_Level(root, 0, span, take)]
+    way = [_Level(root, 0, span, take)] if span else []
     while way:
         level = way[-1]
         node, number = level.node, level.next
