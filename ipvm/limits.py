@@ -155,6 +155,13 @@ class Limits:
     fetches_max: int = 64
     """Blocks that one caller fetches at the same time."""
 
+    fetch_seconds_max: int = 30
+    """Seconds that one source has for one block, or for the next one of many."""
+
+    fetched_block_bytes_max: int = 2 * 1024 * 1024
+    """Bytes of one block that is taken from others: what all implementations of IPFS pass on. Blocks
+    have at most 4 MiB, so more than that changes nothing."""
+
     made_bytes_max: int = 4 * 1024 * 1024 * 1024
     """Bytes of the blocks that one call makes and keeps."""
 

@@ -1,9 +1,9 @@
 """`ipvm dag import` and `ipvm dag export`: move blocks in and out as CAR files."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -15,23 +15,22 @@ from ipvm.cli.streams import read_standard_input
 from ipvm.cli.terminal import plural, unicode_path
 from ipvm.errors import NotFound
 from ipvm.ipld import Cid, Value
-from ipvm.store.car import Imported, export_dag, import_car, missing_block, reading
+from ipvm.store.car import Read, Taken, export_dag, reading, take_car
 
 __all__ = ["export", "import_"]
-
-_LOOKED_AT_MAX: Final = 10_000
-"""Blocks that are looked through below each root after an import, unless all are to be."""
 
 
 @click.command("import", cls=Command)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--check", is_flag=True, help="Look through all of each root, however large.")
-def import_(files: tuple[str, ...], *, check: bool) -> None:
-    """Store the blocks of CAR files, and print their roots, one a line.
+@click.option("--no-pin", is_flag=True, help="Let it be collected as garbage.")
+@click.option("--check", is_flag=True, help="Fail when something below a root is missing.")
+def import_(files: tuple[str, ...], *, no_pin: bool, check: bool) -> None:
+    """Store the blocks of CAR files, pin their roots, and print them, one a line.
 
     Every block is verified before it is stored. A file that is broken is stored up to the place
-    that the message names. A root below which something is missing is told; with --check, all of
-    it is looked through, and the exit code is 3 then. - is standard input.
+    that the message names, and its roots are not pinned. A root below which something is missing is
+    told, and pinned as far as it is here; with --check, the exit code is 3 then. - is standard
+    input.
 
     Take in what was packed elsewhere:
       $ ipvm dag import poly.car
@@ -39,66 +38,68 @@ def import_(files: tuple[str, ...], *, check: bool) -> None:
     """
     if files.count(STANDARD_INPUT) > 1:
         raise click.UsageError("Standard input can be read once only.")
-    run(partial(_import, files, check), doing="Importing")
+    run(partial(_import, files, not no_pin, check), doing="Importing")
 
 
-async def _import(files: Sequence[str], check: bool, session: Session) -> int:  # noqa: FBT001
-    records: list[Value] = []
-    incomplete = False
-    for file in files:
-        found = await _import_one(file, session)
-        roots: list[Value] = []
-        for root in dict.fromkeys(found.roots):
-            missing, searched = await _look(root, check, session)
-            incomplete = incomplete or missing is not None
-            roots.append(
-                {
-                    "cid": str(root),
-                    "complete": None if not searched else missing is None,
-                    "missing": None if missing is None else str(missing),
-                }
-            )
-        counts = f"{plural(found.blocks, 'block')}, {plural(found.block_bytes, 'byte')}"
-        session.output.note(f"{unicode_path(file)}: {counts}")
-        records.append(
-            {
-                "file": unicode_path(file),
-                "version": found.version,
-                "blocks": found.blocks,
-                "block_bytes": found.block_bytes,
-                "roots": roots,
-            }
-        )
+async def _import(files: Sequence[str], pin: bool, check: bool, session: Session) -> int:  # noqa: FBT001
+    taken = [(file, await _import_one(file, pin, check, session)) for file in files]
     if session.output.as_json:
+        records: list[Value] = [_record(file, each) for file, each in taken]
         session.output.record("dag-import", {"files": records})
+    incomplete = any(absent is not None for _, each in taken for absent in each.missing.values())
     return NotFound.exit_code if check and incomplete else 0
 
 
-async def _import_one(file: str, session: Session) -> Imported:
+async def _import_one(file: str, pin: bool, check: bool, session: Session) -> Taken:  # noqa: FBT001
     def progress(blocks: int, block_bytes: int) -> None:
-        counts = f"{plural(blocks, 'block')}, {plural(block_bytes, 'byte')}"
-        session.activity.text = f"Importing {unicode_path(file)}: {counts}"
+        session.activity.text = f"Importing {unicode_path(file)}: {_counts(blocks, block_bytes)}"
 
-    store = session.node.store
-    if file == STANDARD_INPUT:
-        return await import_car(read_standard_input, store, progress=progress)
-    async with reading(Path(file)) as read:
-        return await import_car(read, store, progress=progress)
+    def looking(root: Cid, blocks: int) -> None:
+        session.activity.text = f"Looking through {root}: {plural(blocks, 'block')}"
+
+    async with AsyncExitStack() as stack:
+        read: Read = read_standard_input
+        if file != STANDARD_INPUT:
+            read = await stack.enter_async_context(reading(Path(file)))
+        store = session.node.store
+        taken = await take_car(
+            read, store, pin=pin, check=check, progress=progress, looking=looking
+        )
+    found = taken.imported
+    session.output.note(f"{unicode_path(file)}: {_counts(found.blocks, found.block_bytes)}")
+    for root in dict.fromkeys(found.roots):
+        if not session.output.as_json:
+            session.output.text(str(root))
+        absent = taken.missing.get(root)
+        if absent is not None:
+            session.output.note(f"{root} is not complete here: there is no block {absent}")
+    return taken
 
 
-async def _look(root: Cid, check: bool, session: Session) -> tuple[Cid | None, bool]:  # noqa: FBT001
-    """Print a root, and tell whether all of it is here."""
-    session.activity.text = f"Looking through {root}"
-    blocks_max = None if check else _LOOKED_AT_MAX
-    missing, searched = await missing_block(root, session.node.store, blocks_max=blocks_max)
-    if not session.output.as_json:
-        session.output.text(str(root))
-    if missing is not None:
-        session.output.note(f"{root} is not complete here: there is no block {missing}")
-    elif not searched:
-        looked = plural(_LOOKED_AT_MAX, "block")
-        session.output.note(f"{root}: the first {looked} are here; --check looks through all")
-    return missing, searched
+def _record(file: str, taken: Taken) -> Value:
+    reaches = {pin.cid: pin.reach for pin in taken.pins}
+    roots: list[Value] = []
+    for root in dict.fromkeys(taken.imported.roots):
+        absent = taken.missing.get(root)
+        roots.append(
+            {
+                "cid": str(root),
+                "complete": absent is None if root in taken.missing else None,
+                "missing": None if absent is None else str(absent),
+                "pinned": reaches.get(root),
+            }
+        )
+    return {
+        "file": unicode_path(file),
+        "version": taken.imported.version,
+        "blocks": taken.imported.blocks,
+        "block_bytes": taken.imported.block_bytes,
+        "roots": roots,
+    }
+
+
+def _counts(blocks: int, size: int) -> str:
+    return f"{plural(blocks, 'block')}, {plural(size, 'byte')}"
 
 
 @click.command("export", cls=Command)
@@ -119,8 +120,7 @@ def export(cid: str, file: str | None) -> None:
 
 async def _export(root: Cid, path: Path | None, session: Session) -> None:
     def progress(blocks: int, car_bytes: int) -> None:
-        counts = f"{plural(blocks, 'block')}, {plural(car_bytes, 'byte')}"
-        session.activity.text = f"Exporting: {counts}"
+        session.activity.text = f"Exporting: {_counts(blocks, car_bytes)}"
 
     async with car_output(path, session.output) as write:
         written = await export_dag(root, session.node.blocks, write, progress=progress)
@@ -129,5 +129,4 @@ async def _export(root: Cid, path: Path | None, session: Session) -> None:
         record = {"cid": str(root), "file": unicode_path(path or "-"), **fields}
         session.output.record("dag-export", record)
     else:
-        counts = f"{plural(written.blocks, 'block')}, {plural(written.car_bytes, 'byte')}"
-        session.output.note(counts)
+        session.output.note(_counts(written.blocks, written.car_bytes))

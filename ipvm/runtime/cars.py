@@ -10,12 +10,12 @@ from ipvm.runtime.packing import Packing, pack_list
 from ipvm.store import Blockstore
 from ipvm.store.car import (
     Exported,
-    Imported,
+    Taken,
     Write,
     export_blocks,
     export_dag,
-    import_car,
     reading,
+    take_car,
     writing,
 )
 
@@ -31,15 +31,21 @@ class Cars:
         self._blocks = blocks
         self._limits = limits
 
-    async def import_file(self, path: str | Path) -> Imported:
-        """Store the blocks of a CAR, each of them verified.
+    async def import_file(self, path: str | Path, *, pin: bool = True) -> Taken:
+        """Store the blocks of a CAR, each of them verified, and pin its roots.
+
+        A root below which something is missing gets a partial pin; see `ipvm.store.car.take_car`.
+
+        Args:
+            path: The file.
+            pin: Keep the roots, and what they reach, from being collected as garbage.
 
         Raises:
             InvalidData: It is broken, as the message says at which byte; what came before is stored.
             NotFound, Refused: The file cannot be read, or the store takes no more.
         """
         async with reading(Path(path)) as read:
-            return await import_car(read, self._store)
+            return await take_car(read, self._store, pin=pin)
 
     async def export(self, root: Cid, path: str | Path) -> Exported:
         """Write all that a root reaches into a file, which appears when it is whole.

@@ -6,7 +6,7 @@ from typing import final
 from ipvm.ipld import Cid
 from ipvm.node import Node
 from ipvm.runtime.packing import Packing
-from ipvm.store.car import Exported, Imported
+from ipvm.store.car import Exported, Taken
 from ipvm.sync.loop import Loop
 
 __all__ = ["SyncCars"]
@@ -20,9 +20,9 @@ class SyncCars:
         self._loop = loop
         self._cars = node.cars
 
-    def import_file(self, path: str | Path) -> Imported:
-        """Store the blocks of a CAR, each of them verified."""
-        return self._loop.wait(lambda: self._cars.import_file(path))
+    def import_file(self, path: str | Path, *, pin: bool = True) -> Taken:
+        """Store the blocks of a CAR, each of them verified, and pin its roots."""
+        return self._loop.wait(lambda: self._cars.import_file(path, pin=pin))
 
     def export(self, root: Cid, path: str | Path) -> Exported:
         """Write all that a root reaches into a file."""

@@ -39,7 +39,8 @@ def test_what_is_exported_is_imported_elsewhere(
     assert ipvm("dag", "get", f"{tree}/a/", "--codec", "raw", *elsewhere).output == b"leaf"
     record = ipvm("dag", "import", "-", "--json", *elsewhere, given=file.read_bytes()).record
     assert is_documented(record)
-    assert record["files"][0]["roots"] == [{"cid": tree, "complete": True, "missing": None}]
+    (told,) = record["files"][0]["roots"]
+    assert told == {"cid": tree, "complete": True, "missing": None, "pinned": "recursive"}
     assert is_documented(ipvm("dag", "export", tree, "-o", file, "--json").record)
 
 
@@ -67,6 +68,13 @@ def test_a_root_that_is_not_complete_is_told(ipvm: "Ipvm", tmp_path: Path) -> No
     assert (ended.code, ended.line) == (0, str(root.cid))
     assert f"there is no block {leaf.cid}" in ended.errors
     assert ipvm("dag", "import", tmp_path / "x.car", "--check").code == 3
+    assert ipvm("pin", "ls").line == f"partial    {root.cid}"
+    assert ipvm("pin", "rm", root.cid).code == 0
+    (told,) = ipvm("dag", "import", tmp_path / "x.car", "--no-pin", "--json").record["files"]
+    assert told["roots"] == [
+        {"cid": str(root.cid), "complete": None, "missing": None, "pinned": None}
+    ]
+    assert ipvm("pin", "ls").text == ""
     ended = ipvm("dag", "export", root.cid, "-o", tmp_path / "y.car")
     assert ended.code == 3
     assert str(leaf.cid) in ended.errors

@@ -1,17 +1,21 @@
 """CAR files, taken apart in pieces, put together again, and broken at every byte."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+import trio.testing
 from hypothesis import given, strategies as st
+from trio.lowlevel import checkpoint
 
 from ipvm.errors import LimitExceeded
 from ipvm.ipld import DAG_CBOR, RAW, Block, BlockNotFound, Cid, encode, varint
 from ipvm.ipld.multihash import IDENTITY
 from ipvm.limits import BLOCK_BYTES_MAX, CAR_HEADER_BYTES_MAX
-from ipvm.store import Memory, Walk
+from ipvm.store import Blockstore, Collectable, Memory, Pin, Walk, collect
 from ipvm.store.car import (
     CarReader,
     InvalidCar,
@@ -22,10 +26,13 @@ from ipvm.store.car import (
     export_blocks,
     export_dag,
     import_car,
-    missing_block,
     reading,
+    take_car,
     writing,
 )
+from ipvm.store.car.walking import BlockGetter, walk_dag
+
+MakeStore: TypeAlias = Callable[[], AbstractAsyncContextManager[Blockstore]]
 
 LEAVES = [Block.of(b"one"), Block.of(b"two"), Block.of(b"")]
 ROOT = Block.encode([leaf.cid for leaf in LEAVES])
@@ -217,7 +224,7 @@ async def test_many_batches_arrive_in_order() -> None:
     assert len(seen) > 3
 
 
-async def exported(root: Cid, store: Memory) -> bytes:
+async def exported(root: Cid, store: BlockGetter) -> bytes:
     car = bytearray()
 
     async def write(data: bytes) -> None:
@@ -225,6 +232,16 @@ async def exported(root: Cid, store: Memory) -> bytes:
 
     written = await export_dag(root, store, write)
     assert written.car_bytes == len(car)
+    return bytes(car)
+
+
+async def exported_blocks(cids: Sequence[Cid], store: BlockGetter) -> bytes:
+    car = bytearray()
+
+    async def write(data: bytes) -> None:
+        car.extend(data)
+
+    await export_blocks(cids[:1], cids, store, write)
     return bytes(car)
 
 
@@ -242,14 +259,10 @@ async def test_an_export_is_depth_first_with_each_block_once() -> None:
 async def test_what_is_missing_is_named_and_no_file_is_left(tmp_path: Path) -> None:
     store = Memory()
     await store.put_many(BLOCKS[:-1])
-    assert await missing_block(ROOT.cid, store) == (LEAVES[-1].cid, True)
-    assert await missing_block(ROOT.cid, store, blocks_max=2) == (None, False)
     with pytest.raises(BlockNotFound, match=str(LEAVES[-1].cid)):
         async with writing(tmp_path / "new.car") as write:
             await export_dag(ROOT.cid, store, write)
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a test may wait
-    await store.put(LEAVES[-1])
-    assert await missing_block(ROOT.cid, store) == (None, True)
 
 
 async def test_a_file_is_replaced_when_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -286,3 +299,154 @@ async def test_the_cars_that_others_wrote_are_read(vectors: Path) -> None:
         async with reading(path) as read:
             found = await import_car(read, Memory())
         assert (len(found.roots), found.blocks > 0) == (1, True)
+
+
+async def test_roots_are_pinned_as_far_as_they_are_whole() -> None:
+    incomplete = Block.encode([ROOT.cid, Cid.of(b"nowhere")])
+    strange = Cid.of(b"?", codec=0x51)
+    named = Block.encode([LEAVES[0].cid], hash_code=IDENTITY)
+    roots = [incomplete.cid, ROOT.cid, strange, named.cid, ROOT.cid]
+    car = car_header(roots) + b"".join(map(car_section, [incomplete, *BLOCKS]))
+    taken = await take_car(read_from(car), store := Memory())
+    assert taken.missing == {
+        incomplete.cid: Cid.of(b"nowhere"),
+        ROOT.cid: None,
+        strange: strange,
+        named.cid: None,
+    }
+    pins = [
+        Pin(cid=root, reach="recursive" if absent is None else "partial")
+        for root, absent in taken.missing.items()
+    ]
+    assert list(taken.pins) == pins
+    assert sorted(await store.pins(), key=str) == sorted(pins, key=str)
+    assert (await collect(store)).freed.blocks == 0
+
+
+async def test_what_is_missing_below_one_root_is_missing_below_the_next(
+    make_store: MakeStore,
+) -> None:
+    roots = [Block.encode([ROOT.cid, number]) for number in range(120)]
+    car = car_header([root.cid for root in roots]) + b"".join(map(car_section, [ROOT, *roots]))
+    async with make_store() as store:
+        taken = await take_car(read_from(car), store)
+        assert [pin.reach for pin in taken.pins] == ["partial"] * 120
+        looked_through = dict.fromkeys([root.cid for root in roots[:100]], LEAVES[-1].cid)
+        assert taken.missing == looked_through
+
+
+async def test_a_collection_beside_an_import_takes_nothing_of_it(make_store: MakeStore) -> None:
+    blocks = [Block.of(bytes((number,)) * 1_000_000) for number in range(30)]
+    root = Block.encode([block.cid for block in blocks])
+    garbage = Block.of(b"garbage")
+    car = car_header([root.cid]) + b"".join(map(car_section, [*blocks, root]))
+    async with make_store() as store:
+        assert isinstance(store, Collectable)
+        await store.put(garbage)
+        freed: list[int] = []
+        given = read_from(car)
+
+        async def read(size: int) -> bytes:
+            freed.append((await collect(store)).freed.blocks)
+            return await given(size)
+
+        taken = await take_car(read, store)
+        assert sum(freed) == 1
+        assert taken.missing == {root.cid: None}
+        assert (await collect(store)).kept == 31
+        with pytest.raises(InvalidCar):
+            await take_car(read_from(car_header([garbage.cid]) + b"\0"), store)
+        assert [pin.cid for pin in await store.pins()] == [root.cid]
+
+
+async def test_nothing_is_pinned_that_should_not_be() -> None:
+    taken = await take_car(read_from(CAR), store := Memory(), pin=False)
+    assert (taken.pins, taken.missing, await store.pins()) == ((), {ROOT.cid: None}, [])
+    taken = await take_car(read_from(CAR), store, pin=False, check=False)
+    assert (taken.imported.blocks, taken.missing) == (4, {})
+
+
+async def test_a_store_without_pins_takes_a_car_as_well() -> None:
+    class Plain:
+        def __init__(self) -> None:
+            inner = Memory()
+            self.get, self.has, self.delete = inner.get, inner.has, inner.delete
+            self.put, self.put_many = inner.put, inner.put_many
+
+    taken = await take_car(read_from(CAR), store := Plain())
+    assert (taken.pins, taken.missing) == ((), {})
+    assert await store.has(ROOT.cid)
+
+
+class Far:
+    """Blocks that are elsewhere. They come when so many are asked for at once, or nobody else can ask."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self.blocks = {block.cid: block for block in blocks}
+        self.together: list[int] = []
+        self._waiting = 0
+
+    async def has(self, cid: Cid) -> bool:
+        await checkpoint()
+        return cid.is_identity
+
+    async def get(self, cid: Cid) -> Block:
+        self._waiting += 1
+        try:
+            await trio.testing.wait_all_tasks_blocked()
+            self.together.append(self._waiting)
+            await trio.testing.wait_all_tasks_blocked()
+        finally:
+            self._waiting -= 1
+        if cid not in self.blocks:
+            raise BlockNotFound(cid)
+        return self.blocks[cid]
+
+
+def tree(depth: int, width: int, name: bytes = b"") -> tuple[Block, list[Block]]:
+    if not depth:
+        leaf = Block.of(name)
+        return leaf, [leaf]
+    below = [tree(depth - 1, width, name + bytes((each,))) for each in range(width)]
+    top = Block.encode([child.cid for child, _ in below])
+    return top, [top, *(block for _, blocks in below for block in blocks)]
+
+
+@pytest.mark.parametrize(("depth", "width", "together"), [(3, 5, 5), (2, 20, 16), (6, 2, 2)])
+async def test_what_is_far_is_fetched_several_at_a_time_and_written_in_the_same_order(
+    depth: int, width: int, together: int
+) -> None:
+    top, blocks = tree(depth, width)
+    store = Memory()
+    await store.put_many(blocks)
+    near = await exported(top.cid, store)
+    assert near == car_header([top.cid]) + b"".join(map(car_section, blocks))
+    far = Far(blocks)
+    assert await exported(top.cid, far) == near
+    assert max(far.together) == together
+    assert await exported_blocks([block.cid for block in blocks], far) == near
+    assert max(far.together) == 16
+    del far.blocks[blocks[-1].cid]
+    with pytest.raises(BlockNotFound, match=str(blocks[-1].cid)):
+        await exported(top.cid, far)
+
+
+async def test_a_walk_is_in_the_order_of_the_links_however_much_lies_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ipvm.store.lmdb.marks._CHUNK", 3)
+    store = Memory()
+    comb = Block.of(b"end")
+    teeth = [Block.of(str(number).encode()) for number in range(200)]
+    expected = [comb]
+    for tooth in teeth:
+        comb = Block.encode([comb.cid, tooth.cid, comb.cid])
+        expected = [comb, *expected, tooth]
+    await store.put_many(expected)
+    async with aclosing(walk_dag([comb.cid], store)) as walk:
+        assert [block async for block in walk] == expected
+    await store.delete(teeth[7].cid)
+    absent: list[Cid] = []
+    async with aclosing(walk_dag([comb.cid], store, absent=absent.append)) as walk:
+        assert len([block async for block in walk]) == len(expected) - 1
+    assert absent == [teeth[7].cid]

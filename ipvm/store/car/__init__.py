@@ -1,9 +1,10 @@
 """Carry blocks in one file: content-addressed archives (CAR), read in versions 1 and 2, written in 1."""
 
-from ipvm.store.car.exporting import Exported, export_blocks, export_dag, missing_block
+from ipvm.store.car.exporting import Exported, export_blocks, export_dag
 from ipvm.store.car.files import Read, Write, reading, writing
 from ipvm.store.car.importing import Imported, import_car
 from ipvm.store.car.reader import CarReader, InvalidCar, Section
+from ipvm.store.car.taking import Taken, take_car
 from ipvm.store.car.writer import car_header, car_section
 
 __all__ = [
@@ -13,13 +14,14 @@ __all__ = [
     "InvalidCar",
     "Read",
     "Section",
+    "Taken",
     "Write",
     "car_header",
     "car_section",
     "export_blocks",
     "export_dag",
     "import_car",
-    "missing_block",
     "reading",
+    "take_car",
     "writing",
 ]

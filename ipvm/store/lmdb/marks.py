@@ -8,8 +8,9 @@ is open. So it ends with the process, however that ends. It is never synced.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, final
@@ -116,6 +117,26 @@ def marks_in(file: Path) -> Iterator[FileMarks]:
         raise condition(error, file.parent) from error
     finally:
         handle.close()
+
+
+@contextmanager
+def scratch_marks() -> Iterator[FileMarks]:
+    """Open marks in the folder for temporary files, for who only reads a store.
+
+    Raises:
+        IpvmError: That folder cannot be written.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="ipvm-"))
+    except OSError as error:
+        raise condition(error, Path(tempfile.gettempdir())) from error
+    try:
+        stack = ExitStack()
+        marks = stack.enter_context(marks_in(folder / "marks"))
+    finally:
+        folder.rmdir()
+    with stack:
+        yield marks
 
 
 def _open(file: Path) -> lmdb.Environment:
