@@ -12,8 +12,8 @@ import trio
 
 from ipvm.cli.inputs import STANDARD_INPUT
 from ipvm.cli.options import Command
-from ipvm.cli.session import Session, path_shown, run as run_on_node
 from ipvm.cli.passing_on import passing_on
+from ipvm.cli.session import Session, path_shown, run as run_on_node
 from ipvm.cli.streams import standard_input_pieces
 from ipvm.errors import LimitExceeded
 from ipvm.ipld import Cid, Value

@@ -304,5 +304,7 @@ async def _begin_in(process: Process, path: str) -> None:
         except Wanted as wanted:
             await wanted.fetch()
     if found is None:
-        raise InvalidArguments(f"there is no folder {path} to work in: mount one, or make it an output")
+        raise InvalidArguments(
+            f"there is no folder {path} to work in: mount one, or make it an output"
+        )
     process.preopen(b".", found)

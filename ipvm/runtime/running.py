@@ -4,8 +4,8 @@ What is not content yet is added first, so that a run is a function of CIDs alon
 """
 
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, TypeAlias, TypedDict, Unpack, final
 
@@ -13,7 +13,7 @@ import trio
 
 from ipvm.errors import InvalidArguments, InvalidData
 from ipvm.exchange import Pins
-from ipvm.files import Files, parse_tree_path
+from ipvm.files import Files, TreePath, parse_tree_path
 from ipvm.files.adding import add
 from ipvm.ipld import Cid
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
@@ -24,7 +24,7 @@ from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen
 from ipvm.store import Pin
 
-__all__ = ["OUTPUTS", "CommandResult", "Commands", "Content", "Listen", "RunOptions"]
+__all__ = ["OUTPUTS", "CommandResult", "Content", "Listen", "RunOptions", "run"]
 
 Content: TypeAlias = Cid | str | Path | bytes | AsyncIterable[bytes]
 """A CID; as text, `CID/a/b` or a path of this machine; a path of this machine; or the bytes of a file,
@@ -68,81 +68,99 @@ class RunOptions(TypedDict, total=False):
     """Is told what of this machine was added, by its path, and its CID."""
 
 
-@final
-class Commands:
-    """Runs commands for a node."""
+async def run(
+    runtime: Runtime,
+    files: Files,
+    pins: Pins,
+    root: Cid,
+    arguments: Sequence[str],
+    **options: Unpack[RunOptions],
+) -> CommandResult:
+    """Run a command, and give what it came to; see `Node.run`."""
+    await trio.lowlevel.checkpoint()
+    bounds = CallOptions(
+        fuel=options.get("fuel", FUEL_DEFAULT),
+        memory=options.get("memory", MEMORY_DEFAULT),
+        profile=options.get("profile", "deterministic"),
+    )
+    streams = Streams(stdout=options.get("stdout"), stderr=options.get("stderr"))
+    async with AsyncExitStack() as stack:
+        if pins.are_kept:
+            await stack.enter_async_context(pins.lease())
+        told = options.get("on_added", lambda _path, _cid: None)
+        command = await _Contents(runtime, files, pins, told).command(options)
+        result = await run_command(runtime, root, tuple(arguments), command, bounds, streams)
+        if options.get("pin", True) and pins.are_kept:
+            await pins.keep(Pin(cid=result.cid, reach="partial"))
+    return result
 
-    def __init__(self, runtime: Runtime, files: Files, pins: Pins) -> None:
-        self._runtime = runtime
+
+@final
+class _Contents:
+    """Makes CIDs of what a command is given."""
+
+    def __init__(
+        self, runtime: Runtime, files: Files, pins: Pins, told: Callable[[str, Cid], None]
+    ) -> None:
+        self._blocks = runtime.blocks
         self._files = files
         self._pins = pins
+        self._told = told
 
-    async def run(
-        self, root: Cid, arguments: Sequence[str], **options: Unpack[RunOptions]
-    ) -> CommandResult:
-        """Run a command, and give what it came to; see `Node.run`."""
-        await trio.lowlevel.checkpoint()
-        bounds = CallOptions(
-            fuel=options.get("fuel", FUEL_DEFAULT),
-            memory=options.get("memory", MEMORY_DEFAULT),
-            profile=options.get("profile", "deterministic"),
-        )
-        streams = Streams(stdout=options.get("stdout"), stderr=options.get("stderr"))
-        async with self._lease():
-            command = await self._command(options)
-            result = await run_command(
-                self._runtime, root, tuple(arguments), command, bounds, streams
-            )
-            if options.get("pin", True) and self._pins.are_kept:
-                await self._pins.keep(Pin(cid=result.cid, reach="partial"))
-        return result
+    async def command(self, options: RunOptions) -> Command:
+        """Give what the command is given.
 
-    @asynccontextmanager
-    async def _lease(self) -> AsyncIterator[None]:
-        if not self._pins.are_kept:
-            yield
-            return
-        async with self._pins.lease():
-            yield
-
-    async def _command(self, options: RunOptions) -> Command:
-        told = options.get("on_added", lambda _path, _cid: None)
-        mounts = dict(options.get("mounts", {}))
+        Raises:
+            InvalidArguments: It cannot be given that.
+            IpvmError: Something cannot be had, or not be added.
+        """
+        mounts = {path: await self.cid(each) for path, each in options.get("mounts", {}).items()}
         if "input" in options:
-            mounts |= dict.fromkeys(INPUTS, await self._folder(options["input"], told))
+            mounts |= dict.fromkeys(INPUTS, await self.folder(options["input"]))
         stdin = options.get("stdin")
         try:
             return Command(
                 env=dict(options.get("env", {})),
-                mounts={path: await self._cid(each, told) for path, each in mounts.items()},
-                stdin=None if stdin is None else await self._cid(stdin, told),
+                mounts=mounts,
+                stdin=None if stdin is None else await self.cid(stdin),
                 workdir=options.get("workdir"),
                 outputs=tuple(sorted({OUTPUTS, *options.get("outputs", ())}, key=os.fsencode)),
             )
         except InvalidRecord as error:
             raise InvalidArguments(f"{error.path}: {error.problem}") from error
 
-    async def _folder(self, content: Content, told: Callable[[str, Cid], None]) -> Cid:
-        cid = await self._cid(content, told)
+    async def folder(self, content: Content) -> Cid:
+        """Give the CID of a folder."""
+        cid = await self.cid(content)
         kind = (await self._files.stat(cid)).kind
         if kind != "directory":
             how = f"mount it, at a path such as {INPUTS[0]}/NAME"
             raise InvalidArguments(f"the input is a folder, and {cid} is a {kind}: {how}")
         return cid
 
-    async def _cid(self, content: Content, told: Callable[[str, Cid], None]) -> Cid:
+    async def cid(self, content: Content) -> Cid:
+        """Give the CID of anything."""
         if isinstance(content, Cid):
             return content
-        if isinstance(content, str):
-            try:
-                path = parse_tree_path(content)
-            except InvalidData as error:
-                if not os.path.lexists(content):
-                    msg = f"{content!a} is neither a file or folder here, nor a CID: {error}"
-                    raise InvalidArguments(msg) from error
-            else:
-                return (await self._files.resolve(path)).node.cid
-        cid = await add(content, self._runtime.blocks, self._pins, pin=False)
+        path = _tree_path(content) if isinstance(content, str) else None
+        if path is not None:
+            return (await self._files.resolve(path)).node.cid
+        cid = await add(content, self._blocks, self._pins, pin=False)
         if isinstance(content, str | Path):
-            told(os.fspath(content), cid)
+            self._told(os.fspath(content), cid)
         return cid
+
+
+def _tree_path(text: str) -> TreePath | None:
+    """Read the path of a tree; None where the text names something of this machine.
+
+    Raises:
+        InvalidArguments: It names nothing.
+    """
+    try:
+        return parse_tree_path(text)
+    except InvalidData as error:
+        if os.path.lexists(text):
+            return None
+        msg = f"{text!a} is neither a file or folder here, nor a CID: {error}"
+        raise InvalidArguments(msg) from error
