@@ -5,18 +5,29 @@ wants to know which file it belongs to.
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import trio
 
 from ipvm.errors import InvalidData, IpvmError, NotFound, Unavailable
-from ipvm.exchange import BlockService
-from ipvm.files.decoding import InvalidNode, Node, read_node
-from ipvm.ipld import BlockNotFound, Cid
+from ipvm.files.decoding import FileNode, InvalidNode, Node, read_node
+from ipvm.ipld import Block, BlockNotFound, Cid
 
-__all__ = ["NodeNotFound", "NodeSource"]
+__all__ = ["Blocks", "NodeNotFound", "NodeSource"]
 
 _TOGETHER_MAX: Final = 16
+
+
+class Blocks(Protocol):
+    """Where blocks come from: a BlockService, or what stands before one and sees what is read."""
+
+    async def get(self, cid: Cid) -> Block:
+        """Give a block that matches its CID.
+
+        Raises:
+            NotFound, Unavailable, InvalidData: It cannot be had.
+        """
+        ...
 
 
 class NodeNotFound(BlockNotFound):
@@ -39,10 +50,15 @@ class NodeSource:
 
     Args:
         blocks: Where their blocks come from.
+        kept_bytes_max: Bytes of the blocks whose nodes are kept, so that who goes through a tree step
+            by step does not read its folders again and again. Pieces of files are not kept.
     """
 
-    def __init__(self, blocks: BlockService) -> None:
+    def __init__(self, blocks: Blocks, *, kept_bytes_max: int = 0) -> None:
         self._blocks = blocks
+        self._kept: dict[Cid, tuple[Node, int]] = {}
+        self._kept_bytes = 0
+        self._kept_bytes_max = kept_bytes_max
 
     async def get(self, cid: Cid, path: str) -> Node:
         """Give a node.
@@ -55,14 +71,31 @@ class NodeSource:
             NodeNotFound, Unavailable: It cannot be had.
             InvalidNode: It is none.
         """
+        kept = self._kept.pop(cid, None)
+        if kept is not None:
+            self._kept[cid] = kept  # it is the last that has to go now
+            await trio.lowlevel.checkpoint()
+            return kept[0]
         try:
-            return read_node(await self._blocks.get(cid))
+            block = await self._blocks.get(cid)
+            node = read_node(block)
         except NotFound as error:
             raise NodeNotFound(cid, path, str(error)) from error
         except Unavailable as error:
             raise Unavailable(f"{path}: {error}") from error
         except InvalidData as error:
             raise InvalidNode(f"{path}: {error}") from error
+        if not isinstance(node, FileNode) or node.children:
+            self._keep(cid, node, len(block.data))
+        return node
+
+    def _keep(self, cid: Cid, node: Node, size: int) -> None:
+        if size > self._kept_bytes_max or cid in self._kept:
+            return
+        self._kept_bytes += size
+        while self._kept_bytes > self._kept_bytes_max:
+            self._kept_bytes -= self._kept.pop(next(iter(self._kept)))[1]
+        self._kept[cid] = node, size
 
     async def get_together(self, cids: Sequence[Cid], path: str) -> list[Node | IpvmError]:
         """Give several nodes at the price of waiting for one, each one or why it cannot be had."""
