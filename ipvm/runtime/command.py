@@ -4,10 +4,9 @@ What it is given is an invocation, and what comes of it a receipt, as of any oth
 the exit code and the CIDs of what was written.
 """
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 import trio
 
@@ -17,13 +16,15 @@ from ipvm.files import NodeSource
 from ipvm.files.directory import directory
 from ipvm.files.profiles import V1_2025
 from ipvm.host import Ended
+from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.origin import Wanted
 from ipvm.host.wasi.process import Process, Setting
 from ipvm.host.wasi.publishing import publish_file, publish_folder
 from ipvm.ipld import Block, Cid, Value
 from ipvm.linker import LinkedStore
-from ipvm.model import COMMAND_EXPORT, Command, InvalidRecord, Receipt, Signature
+from ipvm.model import COMMAND_EXPORT, Command, InvalidRecord, Signature
 from ipvm.runtime.backtrace import failure_of
+from ipvm.runtime.command_result import CommandResult
 from ipvm.runtime.entry import Entry
 from ipvm.runtime.mounting import environment, mounts_of, standard_input
 from ipvm.runtime.options import CallOptions
@@ -33,7 +34,7 @@ from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen, Spool
 from ipvm.runtime.task import Task, fuel_used
 
-__all__ = ["CommandResult", "Streams", "run_command"]
+__all__ = ["Streams", "run_command"]
 
 _NAME: Final = "main"
 """What a command is told to be called."""
@@ -51,65 +52,6 @@ class Streams:
 
     stdout: Listen | None = None
     stderr: Listen | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
-    """What a command came to, and the record of it.
-
-    Attributes:
-        cid: Of the receipt. Two honest runs of the same command have the same.
-        invocation: CID of what was asked.
-        error: How it ended without an exit code, if it did.
-        fuel: Fuel used; None after a trap, where it is not known, and where it is not counted.
-        reads: Blocks that were read, sorted by their bytes.
-        record: The record as it is stored.
-    """
-
-    cid: Cid
-    invocation: Cid
-    error: GuestError | None
-    fuel: int | None
-    reads: tuple[Cid, ...]
-    record: Receipt
-
-    @property
-    def exit(self) -> int:
-        """Its exit code. This and what follows raise GuestError if it failed."""
-        code = self._value["exit"]
-        assert isinstance(code, int)
-        return code
-
-    @property
-    def stdout(self) -> Cid:
-        """What it wrote to standard output."""
-        return _cid(self._value["stdout"])
-
-    @property
-    def stderr(self) -> Cid:
-        """What it wrote to standard error."""
-        return _cid(self._value["stderr"])
-
-    @property
-    def outputs(self) -> Mapping[str, Cid]:
-        """The folders that it could write to, by their paths."""
-        outputs = self._value["outputs"]
-        assert isinstance(outputs, dict)
-        return {path: _cid(cid) for path, cid in outputs.items()}
-
-    @property
-    def _value(self) -> dict[str, Value]:
-        if self.error is not None:
-            raise self.error
-        value = self.record.out.to_value()["ok"]
-        assert isinstance(value, dict)
-        return value
-
-
-def _cid(value: Value) -> Cid:
-    assert isinstance(value, Cid)
-    return value
 
 
 async def run_command(
@@ -150,23 +92,31 @@ async def run_command(
         memory=options.memory,
     )
     run = _CommandRun(runtime, runtime.run(), task, streams)
-    value, error, fuel = await run.result(invocation, [_NAME, *arguments], command)
+    ended = await run.result(invocation, [_NAME, *arguments], command)
     kept = await keep_receipt(
         runtime.blocks,
         invocation,
-        outcome(value, error),
-        fuel=fuel,
+        outcome(ended.value, ended.failure),
+        fuel=ended.fuel,
         reads=run.reads,
-        profile=program.profile,
+        program=program,
     )
     return CommandResult(
         cid=kept.cid,
         invocation=invocation.cid,
-        error=error,
-        fuel=fuel,
+        error=ended.failure,
+        fuel=ended.fuel,
         reads=kept.reads,
         record=kept.record,
     )
+
+
+class _Ended(NamedTuple):
+    """What a command came to: what stands in its record, or how it failed; and its fuel."""
+
+    value: Value
+    failure: GuestError | None
+    fuel: int | None
 
 
 @final
@@ -184,10 +134,8 @@ class _CommandRun:
     def reads(self) -> set[Cid]:
         return self._run.reads
 
-    async def result(
-        self, invocation: Block, arguments: list[str], command: Command
-    ) -> tuple[Value, GuestError | None, int | None]:
-        """Give what the command came to: what stands in the record, or its failure; and its fuel."""
+    async def result(self, invocation: Block, arguments: list[str], command: Command) -> _Ended:
+        """Run it."""
         mounts = await mounts_of(command, self._nodes)
         stdin = await standard_input(command, self._nodes)
         bytes_max = self._runtime.limits.made_bytes_max
@@ -205,17 +153,17 @@ class _CommandRun:
                 seed=invocation.cid.digest,
                 written_bytes_max=bytes_max,
             )
-            value, error, fuel = await self._lived(setting, command, (out, err))
+            ended = await self._lived(setting, command, (out, err))
         if self._run.obstacle is not None:
             raise self._run.obstacle
-        if error is None:
+        if ended.failure is None:
             await self._run.store()
-        return value, error, fuel
+        return ended
 
     @trio.lowlevel.enable_ki_protection  # else an interrupt may leave a store open
     async def _lived(
         self, setting: Setting, command: Command, spools: tuple[Spool, Spool]
-    ) -> tuple[Value, GuestError | None, int | None]:
+    ) -> _Ended:
         task = self._task
         program = task.entry.program
         linked = program.open(fuel=task.fuel, memory=task.memory, blocks=False)
@@ -231,9 +179,9 @@ class _CommandRun:
                 for path in command.outputs
             }
             value: Value = {"exit": code, "stdout": stdout, "stderr": stderr, "outputs": outputs}
-            return value, None, fuel
-        except GuestError as error:
-            return None, error, error.fuel_used
+            return _Ended(value, None, fuel)
+        except GuestError as failure:
+            return _Ended(None, failure, failure.fuel_used)
         finally:
             linked.close()
 
@@ -297,14 +245,15 @@ async def _begin_in(process: Process, path: str) -> None:
         InvalidArguments: There is no such folder.
         IpvmError: What it stands in cannot be had.
     """
-    while True:
+    found: Folder | None = None
+    is_known = False
+    while not is_known:
         try:
             found = process.find(path.encode())
-            break
+            is_known = True
         except Wanted as wanted:
             await wanted.fetch()
     if found is None:
-        raise InvalidArguments(
-            f"there is no folder {path} to work in: mount one, or make it an output"
-        )
+        how = "mount one, or make it an output"
+        raise InvalidArguments(f"there is no folder {path} to work in: {how}")
     process.preopen(b".", found)

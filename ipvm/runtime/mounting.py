@@ -30,8 +30,8 @@ async def mounts_of(command: Command, nodes: NodeSource) -> list[Mount]:
     for path, cid in command.mounts.items():
         node = await nodes.get(cid, path)
         if isinstance(node, FileNode | ValueNode):
-            parent, name = _place(path)
-            files.setdefault(parent, {})[name] = origin_of(nodes, node, path)
+            parent, own_name = _place(path)
+            files.setdefault(parent, {})[own_name] = origin_of(nodes, node, path)
         else:
             folders[path] = await folder_origin(nodes, cid, path)
     for parent, entries in files.items():

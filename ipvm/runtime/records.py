@@ -8,8 +8,9 @@ from ipvm.errors import GuestError, LimitExceeded
 from ipvm.exchange import BlockService
 from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
 from ipvm.limits import BLOCK_BYTES_MAX, FUEL_DEFAULT, MEMORY_DEFAULT, READS_INLINE_MAX
+from ipvm.linker import CompiledProgram
 from ipvm.model import Command, Failure, Invocation, Outcome, Profile, Receipt
-from ipvm.runtime.identity import kernel_cid, machine
+from ipvm.runtime.identity import kernel_cid, machine, wasi_cid
 from ipvm.runtime.options import CallOptions
 
 __all__ = ["Kept", "invocation_block", "keep_receipt", "outcome"]
@@ -69,7 +70,7 @@ async def keep_receipt(
     *,
     fuel: int | None,
     reads: Collection[Cid],
-    profile: Profile,
+    program: CompiledProgram,
 ) -> Kept:
     """Store an invocation and its receipt.
 
@@ -82,7 +83,7 @@ async def keep_receipt(
     if len(listed) > READS_INLINE_MAX:
         extra.append(_block(list(listed), "the list of the blocks that it read"))
         links = extra[-1].cid
-    record = Receipt(ran=invocation.cid, out=out, fuel=fuel, reads=links, engine=_engine(profile))
+    record = Receipt(ran=invocation.cid, out=out, fuel=fuel, reads=links, engine=_engine(program))
     block = _block(record.to_value(), "the receipt, which holds the result")
     await blocks.put_many([*extra, block])
     return Kept(block.cid, record, listed)
@@ -101,10 +102,14 @@ def _block(value: Value, what: str) -> Block:
     return Block.of(data, codec=DAG_CBOR)
 
 
-def _engine(profile: Profile) -> dict[str, Value]:
+def _engine(program: CompiledProgram) -> dict[str, Value]:
     engine: dict[str, Value] = {
         "kernel": kernel_cid(),
-        "profile": profile,
+        "profile": program.profile,
         "wasmtime": WASMTIME_MAJOR,
     }
-    return engine if profile == "deterministic" else {**engine, "machine": machine()}
+    if program.calls_wasi:
+        engine["wasi"] = wasi_cid()
+    if program.profile != "deterministic":
+        engine["machine"] = machine()
+    return engine

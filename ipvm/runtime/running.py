@@ -18,7 +18,8 @@ from ipvm.files.adding import add
 from ipvm.ipld import Cid
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Command, InvalidRecord, Profile
-from ipvm.runtime.command import CommandResult, Streams, run_command
+from ipvm.runtime.command import Streams, run_command
+from ipvm.runtime.command_result import CommandResult
 from ipvm.runtime.options import CallOptions
 from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen
@@ -58,9 +59,9 @@ class RunOptions(TypedDict, total=False):
     """Bytes that its memories may take together."""
     profile: Profile
     """`deterministic`, or `fast`, which counts no fuel."""
-    stdout: Listen
+    stdout: Listen | None
     """Takes what it writes to standard output, as it comes; on any thread."""
-    stderr: Listen
+    stderr: Listen | None
     """Likewise of standard error."""
     pin: bool
     """Keep the record, and what it names, from being collected as garbage; True without."""

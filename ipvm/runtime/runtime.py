@@ -187,7 +187,7 @@ class Runtime:
             outcome(ended.value, ended.error),
             fuel=ended.fuel_used,
             reads=ended.run.reads,
-            profile=entry.program.profile,
+            program=entry.program,
         )
         return Receipt(
             cid=kept.cid,
