@@ -133,15 +133,15 @@ def _pairs(
 )
 @click.pass_context
 def run(context: click.Context, /, **_parameters: object) -> None:
-    """Run a command that was built for WASI, and keep what it writes.
+    """Run a WASI command over files and folders by CID, and keep what it writes.
 
     CONTENT is a CID, the way from one as CID/a/b, or a file or folder of this machine, which is added
     first. Options for ipvm stand before TARGET; what follows it goes to the command. Its exit code is
     that of ipvm.
 
-    Count the lines of the files of a folder:
-      $ ipvm run --input notes bafy… /inputs
-      3 todo.txt
+    Give a folder of this machine to a command, and take what it wrote:
+      $ ipvm run --input notes bafy… /inputs/todo.txt
+      $ ipvm get bafy… -o outputs
     """
     request = _Request(**context.params)
     run_on_node(partial(_run, request), doing="Loading")
