@@ -35,6 +35,9 @@ FUNCTION_PARAMETERS_MAX: Final = 1000
 RECORD_ENTRIES_MAX: Final = 10_000
 """Imports, exports, grants or engine settings that one record may hold, of each kind."""
 
+COMMAND_TEXT_BYTES_MAX: Final = 128 * 1024
+"""Longest argument of a command, and longest value of its environment, in bytes: as Linux has it."""
+
 RECORD_INTEGER_MAX: Final = 2**63 - 1
 """Largest amount of fuel or memory that a record may hold: what every language has a type for."""
 
@@ -163,6 +166,13 @@ class Limits:
 
     fetches_max: int = 64
     """Blocks that one caller fetches at the same time."""
+
+    fetch_seconds_max: int = 30
+    """Seconds that one source has for one block, or for the next one of many."""
+
+    fetched_block_bytes_max: int = 2 * 1024 * 1024
+    """Bytes of one block that is taken from others: what all implementations of IPFS pass on. Blocks
+    have at most 4 MiB, so more than that changes nothing."""
 
     made_bytes_max: int = 4 * 1024 * 1024 * 1024
     """Bytes of the blocks that one call makes and keeps."""

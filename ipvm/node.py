@@ -14,19 +14,8 @@ from typing import TYPE_CHECKING, Final, Unpack, final
 import trio
 
 from ipvm import registry
-from ipvm.engine import (
-    ArtifactCache,
-    Bundles,
-    BySize,
-    Cached,
-    Compiler,
-    Helper,
-    InProcess,
-    artifacts_path,
-    keep_fixed_modules,
-    selftest,
-)
-from ipvm.exchange import BlockService, FirstOf, Offline, Pins, Source
+from ipvm.engine import Bundles, Compiler, opened_engine
+from ipvm.exchange import BlockService, Pins, Source
 from ipvm.files import Files
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
@@ -40,6 +29,7 @@ from ipvm.store import Blockstore, Collected, store_path
 if TYPE_CHECKING:
     from ipvm.files.adding import AddOptions
     from ipvm.registry import Published
+    from ipvm.runtime.running import CommandResult, RunOptions
     from ipvm.runtime.session import Session
 
 __all__ = ["Node", "open_node"]
@@ -61,7 +51,7 @@ class Node:
     def __init__(
         self,
         store: Blockstore,
-        source: Source,
+        blocks: BlockService,
         *,
         compiler: Compiler,
         bundles: Bundles | None,
@@ -69,7 +59,7 @@ class Node:
         on_log: LogSink,
     ) -> None:
         self.store = store
-        self.blocks = BlockService(store, source, fetches_max=limits.fetches_max)
+        self.blocks = blocks
         self.files = Files(self.blocks)
         self.pins = Pins(store, self.blocks)
         self.cars = Cars(store, self.blocks, limits)
@@ -131,6 +121,28 @@ class Node:
         program = await self.load(target, fuel=fuel, memory=memory, profile=profile)
         async with program.session() as session:
             yield session
+
+    async def run(
+        self,
+        target: Cid | str | Path,
+        arguments: Sequence[str] = (),
+        **options: Unpack["RunOptions"],
+    ) -> "CommandResult":
+        """Run a WASI command over files and folders by CID; what it writes becomes CIDs.
+
+        Args:
+            target: A CID, `ipfs://CID`, or a path, which is published first.
+            arguments: What it is told, without its own name.
+            options: See `ipvm.runtime.running.RunOptions`.
+
+        Raises:
+            InvalidArguments: The program is no command, or it cannot be given that.
+            NotFound, Unavailable, InvalidData, LinkError, Refused: Something cannot be had.
+        """
+        from ipvm.runtime.running import run  # noqa: PLC0415 - calls do without it
+
+        root = await self.resolve(target)
+        return await run(self._runtime, self.files, self.pins, root, arguments, **options)
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""
@@ -268,29 +280,18 @@ async def open_node(
         InvalidData, Refused: The store cannot be opened.
     """
     await trio.lowlevel.checkpoint()
-    source = Offline() if offline or not sources else FirstOf(sources)
     bounds = Limits() if limits is None else limits
     sink = _log if on_log is None else on_log
-    artifacts: ArtifactCache | None = None
-    if cache:
-        folder = artifacts_path(os.environ)
-        artifacts = ArtifactCache(folder, bytes_max=bounds.artifact_cache_bytes_max)
-        keep_fixed_modules(artifacts)
-    selftest.require()
-    async with Helper(limits=bounds) as helper:
-        compiler: Compiler = BySize(small=InProcess(), large=helper)
-        bundles: Bundles | None = None
-        if artifacts is not None:
-            compiler = Cached(compiler, artifacts)
-            bundles = Bundles(artifacts)
+    async with opened_engine(cache=cache, limits=bounds) as (compiler, bundles):
         with ExitStack() as stack:
             if store is None or isinstance(store, str | Path):
                 from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
 
                 path = store_path(store, os.environ)
                 store = stack.enter_context(Lmdb(path, map_bytes=bounds.store_map_bytes))
+            blocks = BlockService(store, *(() if offline else sources), limits=bounds)
             yield Node(
-                store, source, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink
+                store, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink
             )
 
 

@@ -21,6 +21,7 @@ from ipvm.engine.module import (
     text_to_module,
     validate,
 )
+from ipvm.engine.opening import opened_engine
 from ipvm.engine.pool import POOL_TABLE_ELEMENTS_MAX, in_pool, pooled_engine_for
 from ipvm.engine.profile import (
     PROFILES,
@@ -88,6 +89,7 @@ __all__ = [
     "in_pool",
     "is_stack_ample",
     "keep_fixed_modules",
+    "opened_engine",
     "pooled_engine_for",
     "release_mappings",
     "selftest",

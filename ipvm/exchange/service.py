@@ -1,4 +1,4 @@
-"""Get blocks from the store, or else from a source; the one place where fetched bytes are verified.
+"""Get blocks from the store, or else from a source.
 
 There are no background tasks: of those who wait for the same block, one fetches it for all. If that
 one is cancelled, the next takes over and asks again, so nobody pays for another's impatience with
@@ -15,13 +15,18 @@ from typing import Final, final
 import trio
 from trio.lowlevel import ParkingLot
 
-from ipvm.errors import IpvmError, NotFound, Refused, Unavailable
+from ipvm.errors import InvalidData, IpvmError, NotFound, Refused, Unavailable
+from ipvm.exchange.ahead import fetch_ahead
+from ipvm.exchange.answer import OnAnswer, ignore_answer
+from ipvm.exchange.offline import Offline
 from ipvm.exchange.source import Source
+from ipvm.exchange.sources import Fetched, Sources
 from ipvm.ipld import Block, BlockMismatch, BlockNotFound, Cid
 from ipvm.limits import Limits
-from ipvm.store import Blockstore
+from ipvm.store import Batched, Blockstore
 
 _LOG: Final = logging.getLogger(__name__)
+_LIMITS: Final = Limits()
 
 
 @final
@@ -31,7 +36,7 @@ class _Flight:
     __slots__ = ("answer", "crew", "led", "waiting")
 
     def __init__(self) -> None:
-        self.answer: Block | IpvmError | None = None
+        self.answer: Fetched | IpvmError | None = None
         self.crew = 0
         self.led = False
         self.waiting = ParkingLot()
@@ -39,20 +44,25 @@ class _Flight:
 
 @final
 class BlockService:
-    """Blocks from a store and a source.
+    """Blocks from a store and the sources behind it.
 
     Args:
-        store: Asked first; keeps what the source had.
-        source: Asked for what the store has not, or has rotten.
-        fetches_max: How many fetches one `get_many` has under way at once.
+        store: Asked first; keeps what the sources had.
+        sources: Asked, in this order, for what the store has not, or has rotten.
+        limits: Bounds of a fetch, and of the fetches that one `get_many` has under way at once.
+        on_answer: Is told which source was asked for what, and what came of it.
     """
 
     def __init__(
-        self, store: Blockstore, source: Source, *, fetches_max: int = Limits().fetches_max
+        self,
+        store: Blockstore,
+        *sources: Source,
+        limits: Limits = _LIMITS,
+        on_answer: OnAnswer = ignore_answer,
     ) -> None:
         self._store = store
-        self._source = source
-        self._fetches_max = fetches_max
+        self._sources = Sources(sources or (Offline(),), limits=limits, on_answer=on_answer)
+        self._limits = limits
         self._flights: dict[Cid, _Flight] = {}
         self._warned = False
 
@@ -60,18 +70,19 @@ class BlockService:
         """Return the verified block of `cid`, and keep it.
 
         Raises:
-            BlockNotFound: Neither the store nor the source has it.
-            Unavailable: The source did not answer.
-            BlockMismatch: The source lied; nothing was kept. Or what the store keeps has rotted,
-                and the source has it not.
+            BlockNotFound: Neither the store nor a source has it.
+            Unavailable: No source has it, and not all of them answered.
+            BlockMismatch: A source lied, and no other has it; nothing was kept. Or what the store
+                keeps has rotted, and no source has it.
+            LimitExceeded: It is larger than is taken from others.
         """
         try:
             return await self._store.get(cid)
         except BlockNotFound:
-            return await self._fetch(cid)
+            return (await self._fetch(cid)).block
         except BlockMismatch as rotten:
             try:
-                return await self._fetch(cid)
+                return (await self._fetch(cid)).block
             except NotFound:
                 raise rotten from None
 
@@ -95,6 +106,39 @@ class BlockService:
             await self._get_together(missing, found)
         return found
 
+    async def get_present(self, cids: Sequence[Cid]) -> list[Block | None]:
+        """Return what the store has of `cids`, in their order; None where `get` has to be asked."""
+        if isinstance(self._store, Batched):
+            return await self._store.get_many(cids)
+        await trio.lowlevel.checkpoint()
+        found: list[Block | None] = []
+        for cid in cids:
+            try:
+                found.append(await self._store.get(cid))
+            except (InvalidData, NotFound):
+                found.append(None)
+        return found
+
+    async def fetch_ahead(self, root: Cid, *, bytes_max: int) -> None:
+        """Bring what a root reaches here in one go, where a source can; see `ahead.fetch_ahead`.
+
+        Use it before a walk that fetches block by block: it saves the walk most of its waiting.
+
+        Args:
+            root: Where it begins.
+            bytes_max: Bytes after which there is no use for more.
+
+        Raises:
+            IpvmError: What `get` raises for the root. Whatever fails behind it is left to the walk.
+        """
+        try:
+            await self._store.get(root)
+        except (BlockNotFound, BlockMismatch):
+            fetched = await self._fetch(root)
+            await fetch_ahead(
+                fetched, self._sources, self._store, limits=self._limits, bytes_max=bytes_max
+            )
+
     async def has(self, cid: Cid) -> bool:
         """Whether the store has it. No source is asked."""
         return await self._store.has(cid)
@@ -112,7 +156,7 @@ class BlockService:
         failures: list[IpvmError] = []
         queue = iter(cids)
         async with trio.open_nursery() as nursery:
-            for _ in range(min(len(cids), self._fetches_max)):
+            for _ in range(min(len(cids), self._limits.fetches_max)):
                 nursery.start_soon(self._get_each, queue, found, failures, nursery.cancel_scope)
         if failures:
             raise failures[0]
@@ -131,7 +175,7 @@ class BlockService:
                 failures.append(failure)
                 scope.cancel()
 
-    async def _fetch(self, cid: Cid) -> Block:
+    async def _fetch(self, cid: Cid) -> Fetched:
         flight = self._flights.setdefault(cid, _Flight())
         flight.crew += 1
         try:
@@ -144,16 +188,16 @@ class BlockService:
             flight.crew -= 1
             if not flight.crew:
                 del self._flights[cid]
-        if isinstance(flight.answer, Block):
+        if isinstance(flight.answer, Fetched):
             return flight.answer
         raise flight.answer
 
     async def _lead(self, cid: Cid, flight: _Flight) -> None:
         flight.led = True
         try:
-            block = Block(cid, await self._source.fetch(cid))
-            await self._keep(block)
-            flight.answer = block
+            fetched = await self._sources.get(cid)
+            await self._keep(fetched.block)
+            flight.answer = fetched
         except IpvmError as failure:
             flight.answer = failure
         finally:

@@ -1,13 +1,18 @@
 """Where bytes may come from, and why nobody needs to trust it.
 
-A source answers with bytes that nobody has checked. `BlockService` is the only caller, and makes a
-`Block` of them or throws them away, so a source has nothing to verify and can do no harm by lying.
+A source answers with bytes that nobody has checked. `Sources` is the only caller, and makes a `Block`
+of them or throws them away, so a source has nothing to verify and can do no harm by lying.
 """
 
-from typing import Protocol, final
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, final, runtime_checkable
 
 from ipvm.ipld import Cid
 from ipvm.store import Blockstore
+from ipvm.store.car import Section
+
+__all__ = ["DagSource", "NamedSource", "Source", "StoreSource"]
 
 
 class Source(Protocol):
@@ -15,7 +20,8 @@ class Source(Protocol):
 
     Twice: asking again is allowed and may be answered otherwise.
     Together: any number of tasks may ask at once; the same CID is asked for once at a time.
-    Cancellation: a cancelled fetch leaves nothing behind.
+    Cancellation: a cancelled fetch leaves nothing behind. It is cancelled when another source was
+    faster, and when the time for a fetch is over.
     """
 
     async def fetch(self, cid: Cid) -> bytes:
@@ -28,12 +34,45 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class NamedSource(Protocol):
+    """A source that people know by a name."""
+
+    @property
+    def name(self) -> str:
+        """What to call it: an address, a folder."""
+        ...
+
+
+@runtime_checkable
+class DagSource(Protocol):
+    """A source that can send blocks in one answer that are linked to each other."""
+
+    async def fetch(self, cid: Cid) -> bytes:
+        """See `Source`."""
+        ...
+
+    def fetch_dag(self, root: Cid) -> AbstractAsyncContextManager[AsyncIterator[Section]]:
+        """Send what a root reaches, parents before children, unverified and in any completeness.
+
+        Raises:
+            IpvmError: As `fetch`, and whatever is wrong with the answer; also while iterating.
+        """
+        ...
+
+
 @final
 class StoreSource:
-    """Another store as a source: that of a second machine on a disk, or a fixture of a test."""
+    """Another store as a source: that of a second machine on a disk, or a fixture of a test.
 
-    def __init__(self, store: Blockstore) -> None:
+    Args:
+        store: The store.
+        name: What to call it.
+    """
+
+    def __init__(self, store: Blockstore, *, name: str = "another store") -> None:
         self._store = store
+        self.name = name
 
     async def fetch(self, cid: Cid) -> bytes:
         """Return what the store keeps under `cid`."""

@@ -12,16 +12,20 @@ from ipvm.files.decoding import (
     ValueNode,
     read_node,
 )
+from ipvm.files.entering import Contents
 from ipvm.files.exporting import Exported, UnsafeSymlink, export
 from ipvm.files.listing import Listing
+from ipvm.files.pouring import pour
 from ipvm.files.reading import FileReader, Pieces
 from ipvm.files.resolving import Place, SymlinkLeavesTree, TreePath, parse_tree_path, resolve
-from ipvm.files.source import NodeNotFound, Nodes
+from ipvm.files.source import Blocks, NodeNotFound, Nodes, NodeSource
 from ipvm.files.stepping import entry_from, read_range
 from ipvm.files.tree import Files, Stat, Walk
 from ipvm.files.unixfs import FileGathering, InvalidFile
 
 __all__ = [
+    "Blocks",
+    "Contents",
     "Entry",
     "Exported",
     "FileGathering",
@@ -34,6 +38,7 @@ __all__ = [
     "Listing",
     "Node",
     "NodeNotFound",
+    "NodeSource",
     "Nodes",
     "Pieces",
     "Place",
@@ -49,6 +54,7 @@ __all__ = [
     "export",
     "file_blocks",
     "parse_tree_path",
+    "pour",
     "read_node",
     "read_range",
     "resolve",

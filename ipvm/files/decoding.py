@@ -1,6 +1,6 @@
 """Read the nodes of UnixFS into records that can be trusted.
 
-A record that exists is whole: a file node has one size for each child and they add up, the entries
+A record that exists is whole: a file node has one end for each child, in order, the entries
 of a folder have names that can be names and each is there once, and each link of a shard is in a
 slot of its own that the shard says is taken. What only the children could show (that a child is as
 long as its parent says, that a name is in the slot of its hash) is checked where they are met.
@@ -65,8 +65,7 @@ class FileNode:
         cid: Of the block.
         data: Its own bytes.
         children: Where the others are, in order; none that is empty.
-        sizes: Bytes of each child.
-        ends: Where in the file each child ends.
+        ends: Where each child ends, in bytes from where this node begins.
         size: Bytes of all together.
         mode: Permissions, if they are told.
         mtime_nanoseconds: Time of the last change since 1970, if it is told.
@@ -75,7 +74,6 @@ class FileNode:
     cid: Cid
     data: bytes
     children: tuple[Cid, ...] = ()
-    sizes: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     size: int
     mode: int | None = None
@@ -180,13 +178,11 @@ def _file(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FileNode:
         raise InvalidData(f"a file has at most {FILE_BYTES_MAX} bytes, not {size}")
     # Nothing is to be had from a part without bytes.
     parts = [(link.cid, n) for link, n in zip(links, message.block_sizes, strict=True) if n]
-    sizes = tuple(part[1] for part in parts)
     return FileNode(
         cid=cid,
         data=message.data,
         children=tuple(part[0] for part in parts),
-        sizes=sizes,
-        ends=tuple(accumulate(sizes, initial=len(message.data)))[1:],
+        ends=tuple(accumulate((part[1] for part in parts), initial=len(message.data)))[1:],
         size=size,
         mode=message.mode,
         mtime_nanoseconds=message.mtime_nanoseconds,

@@ -13,7 +13,7 @@ from typing import Final, final
 
 from ipvm.errors import LimitExceeded
 from ipvm.files.decoding import Entry, FileNode, FolderNode, InvalidNode, ShardNode
-from ipvm.files.listing import shard_below
+from ipvm.files.listing import Below, Spot, shard_below
 from ipvm.files.murmur3 import murmur3_64
 from ipvm.files.source import Nodes
 from ipvm.limits import FILE_DEPTH_MAX
@@ -44,12 +44,12 @@ async def read_range(
     while way:
         level = way[-1]
         node, number = level.node, level.next
-        begin = level.start + node.ends[number] - node.sizes[number] if number < level.count else -1
-        if not 0 <= begin < span.stop:
+        begin = level.start + (node.ends[number - 1] if number else len(node.data))
+        if number == level.count or begin >= span.stop:
             way.pop()
             continue
         level.next += 1
-        cid, size = node.children[number], node.sizes[number]
+        cid, size = node.children[number], level.start + node.ends[number] - begin
         part = await nodes.get(cid, path)
         if not isinstance(part, FileNode) or part.size != size:
             raise InvalidNode(f"{path}: {cid} is no part of a file that has {size} bytes")
@@ -120,7 +120,8 @@ async def _entry_of_shards(
         if not entry.name:
             child = await nodes.get(entry.cid, path)
             used += shard.bits
-            way.append((shard_below(child, entry, shard, used, path), used, below))
+            link = Below(entry.cid, shard.bits, Spot(used, below))
+            way.append((shard_below(child, link, path), used, below))
         elif below << width < cursor:  # the cursor lies behind it, in its slot
             cursor = below + 1 << width
         elif murmur3_64(entry.name.encode()) >> width != below:

@@ -4,7 +4,7 @@ They are for the tests of this package and of those who implement its protocols 
 """
 
 from ipvm.testing.programs import Library
-from ipvm.testing.sources import Failing, Gated, Lying, check_source
+from ipvm.testing.sources import Failing, Gated, Lying, Slow, check_source
 from ipvm.testing.stores import BLOCKSTORE_CHECKS, BlockstoreCheck, check_blockstore
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Gated",
     "Library",
     "Lying",
+    "Slow",
     "check_blockstore",
     "check_source",
 ]

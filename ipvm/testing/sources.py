@@ -37,6 +37,34 @@ class Failing:
 
 
 @final
+class Slow:
+    """A Source that passes on what another has, after a while.
+
+    Attributes:
+        seconds: How long each answer takes.
+        asked: The CID of each fetch, in order, when it begins.
+        cancelled: How many fetches were cancelled.
+    """
+
+    def __init__(self, source: Source, *, seconds: float, name: str = "slow") -> None:
+        self.name = name
+        self.seconds = seconds
+        self.asked: list[Cid] = []
+        self.cancelled = 0
+        self._source = source
+
+    async def fetch(self, cid: Cid) -> bytes:
+        """Return what the other source has, late."""
+        self.asked.append(cid)
+        try:
+            await trio.sleep(self.seconds)
+        except trio.Cancelled:
+            self.cancelled += 1
+            raise
+        return await self._source.fetch(cid)
+
+
+@final
 class Gated:
     """A Source that passes on what another has, once its gate is open.
 

@@ -12,6 +12,7 @@ from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 from ipvm.errors import IpvmError, Unavailable
 from ipvm.exchange import BlockService, Offline, OfflineBlockNotFound, StoreSource
 from ipvm.ipld import DAG_CBOR, IDENTITY, Block, BlockMismatch, BlockNotFound, Cid
+from ipvm.limits import Limits
 from ipvm.store import Memory, StoreFull
 from ipvm.testing import Failing, Gated, Lying
 
@@ -197,7 +198,7 @@ async def test_many_are_fetched_at_once_each_once_and_no_more_than_the_bound() -
     source = Gated(StoreSource(await filled()))
     store = Memory()
     await store.put_many(BLOCKS[:50])
-    service = BlockService(store, source, fetches_max=7)
+    service = BlockService(store, source, limits=Limits(fetches_max=7))
     found: list[Block] = []
 
     async def get_many() -> None:
@@ -216,7 +217,7 @@ async def test_many_are_fetched_at_once_each_once_and_no_more_than_the_bound() -
 
 async def test_the_first_failure_ends_all_fetches() -> None:
     source = Gated(StoreSource(await filled(BLOCKS[1:])))
-    service = BlockService(Memory(), source, fetches_max=2)
+    service = BlockService(Memory(), source, limits=Limits(fetches_max=2))
 
     async def get_many() -> None:
         with pytest.raises(BlockNotFound) as caught:
