@@ -110,8 +110,8 @@ class Lmdb:
         absent = cid.is_identity or await self._environment_now() is None
         await self._submit([] if absent else [(bytes(cid), None)])
 
-    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
-        """Keep blocks, and then a pin; in one commit, if they are not many."""
+    async def pin(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then pins; in one commit, if the blocks are not many."""
         writes = _writes(blocks)
         if sum(len(data or b"") for _, data in writes) > STORE_COMMIT_BYTES_MAX:
             await self._submit(writes)
@@ -119,7 +119,8 @@ class Lmdb:
 
         def job(transaction: Transaction) -> None:
             records.apply(transaction, writes)
-            pins.keep(transaction, pin)
+            for each in (pin,) if isinstance(pin, Pin) else pin:
+                pins.keep(transaction, each)
 
         await self._transact(job)
 
