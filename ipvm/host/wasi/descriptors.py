@@ -28,6 +28,9 @@ class Descriptor:
         inheriting: What those that are opened by it may be used for.
         flags: As WASI has them: 1 to append, and others that change nothing here.
         position: Where the file is read and written next.
+        readable: The file, if it may be read.
+        writable: The file, if it may be written.
+        sink: The output, if it may be written.
         is_stream: Whether it is standard input or output, which cannot be sought.
         preopened: The path under which a guest finds the folder, if it was given to it.
         names: Of the folder, as they were when it was read from the start.
@@ -41,7 +44,10 @@ class Descriptor:
         "node",
         "position",
         "preopened",
+        "readable",
         "rights",
+        "sink",
+        "writable",
     )
 
     def __init__(
@@ -55,13 +61,23 @@ class Descriptor:
         preopened: bytes | None = None,
     ) -> None:
         self.node = node
-        self.rights = rights
-        self.inheriting = inheriting
+        self.limit(rights, inheriting)
         self.flags = flags
         self.position = 0
         self.is_stream = is_stream
         self.preopened = preopened
         self.names: Sequence[bytes] | None = None
+
+    def limit(self, rights: int, inheriting: int) -> None:
+        """Set what it, and what is opened by it, may be used for."""
+        self.rights = rights
+        self.inheriting = inheriting
+        node = self.node
+        self.readable = node if isinstance(node, File) and rights & READ else None
+        self.writable = node if isinstance(node, File) and rights & WRITE else None
+        self.sink: Sink | None = None
+        if not isinstance(node, (File, Folder)) and rights & WRITE:
+            self.sink = node
 
     def need(self, rights: int) -> None:
         """Make sure that it may be used for something.
@@ -79,12 +95,20 @@ class Descriptor:
         Raises:
             Failed: It is no such file.
         """
-        if isinstance(self.node, Folder):
-            raise Failed(Errno.ISDIR if rights & (READ | WRITE) else Errno.BADF)
-        self.need(rights)
-        if self.is_stream or not isinstance(self.node, File):
-            raise Failed(Errno.SPIPE)
+        errno = self.trouble(rights)
+        if errno:
+            raise Failed(errno)
+        assert isinstance(self.node, File)
         return self.node
+
+    def trouble(self, rights: int) -> Errno:
+        """Tell why it is no file that can be sought and used for something; 0 if it is one."""
+        if isinstance(self.node, Folder):
+            return Errno.ISDIR if rights & (READ | WRITE) else Errno.BADF
+        missing = rights & ~self.rights
+        if missing:
+            return Errno.BADF if missing & (READ | WRITE) else Errno.NOTCAPABLE
+        return Errno.SPIPE if self.is_stream else Errno.SUCCESS
 
     def folder(self, rights: int) -> Folder:
         """Give the folder that it is, if it may be used for something.
@@ -100,10 +124,14 @@ class Descriptor:
 
 @final
 class Descriptors:
-    """All of them."""
+    """All of them.
+
+    Attributes:
+        open: They by their numbers.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[int, Descriptor] = {}
+        self.open: dict[int, Descriptor] = {}
         self._lowest = 0
         """No number below this one is free."""
 
@@ -113,7 +141,7 @@ class Descriptors:
         Raises:
             Failed: There is none.
         """
-        found = self._open.get(number)
+        found = self.open.get(number)
         if found is None:
             raise Failed(Errno.BADF)
         return found
@@ -124,14 +152,14 @@ class Descriptors:
         Raises:
             Failed: There is none.
         """
-        if len(self._open) >= DESCRIPTORS_MAX:
+        if len(self.open) >= DESCRIPTORS_MAX:
             raise Failed(Errno.MFILE)
 
     def add(self, descriptor: Descriptor) -> int:
         """Give it the lowest number that is free."""
-        while self._lowest in self._open:
+        while self._lowest in self.open:
             self._lowest += 1
-        self._open[self._lowest] = descriptor
+        self.open[self._lowest] = descriptor
         if isinstance(descriptor.node, File):
             descriptor.node.opened += 1
         return self._lowest
@@ -143,7 +171,7 @@ class Descriptors:
             Failed: There is none.
         """
         node = self[number].node
-        del self._open[number]
+        del self.open[number]
         self._lowest = min(self._lowest, number)
         if isinstance(node, File):
             node.opened -= 1
@@ -159,6 +187,6 @@ class Descriptors:
         if self[to] is moved:
             return
         self.close(to)
-        self._open[to] = moved
-        del self._open[number]
+        self.open[to] = moved
+        del self.open[number]
         self._lowest = min(self._lowest, number)
