@@ -5,6 +5,7 @@ from typing import Final, TypeAlias, final
 
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.nodes import File
 from ipvm.host.wasi.rights import READ, WRITE
 
@@ -33,11 +34,13 @@ class Descriptor:
         sink: The output, if it may be written.
         is_stream: Whether it is standard input or output, which cannot be sought.
         preopened: The path under which a guest finds the folder, if it was given to it.
-        names: Of the folder, as they were when it was read from the start.
+        has_names: Whether the folder was read from the start.
+        names: Its names, as they were then; None if they were those that it was given.
     """
 
     __slots__ = (
         "flags",
+        "has_names",
         "inheriting",
         "is_stream",
         "names",
@@ -66,6 +69,7 @@ class Descriptor:
         self.position = 0
         self.is_stream = is_stream
         self.preopened = preopened
+        self.has_names = False
         self.names: Sequence[bytes] | None = None
 
     def limit(self, rights: int, inheriting: int) -> None:
@@ -130,7 +134,8 @@ class Descriptors:
         open: They by their numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self.open: dict[int, Descriptor] = {}
         self._lowest = 0
         """No number below this one is free."""
@@ -170,12 +175,33 @@ class Descriptors:
         Raises:
             Failed: There is none.
         """
-        node = self[number].node
+        closed = self[number]
+        node = closed.node
+        self._forget_names(closed)
         del self.open[number]
         self._lowest = min(self._lowest, number)
         if isinstance(node, File):
             node.opened -= 1
             node.forget()
+
+    def list(self, d: Descriptor, folder: Folder) -> None:
+        """Have a descriptor hold the names of its folder as they are now.
+
+        Raises:
+            Wanted: They are not known.
+            LimitExceeded: The guest holds too many.
+        """
+        names = folder.names()
+        self._forget_names(d)
+        if folder.is_changed:
+            self._ledger.charge(_names_bytes(names))
+            d.names = names
+        d.has_names = True
+
+    def _forget_names(self, d: Descriptor) -> None:
+        if d.names is not None:
+            self._ledger.charge(-_names_bytes(d.names))
+            d.names = None
 
     def renumber(self, number: int, to: int) -> None:
         """Give one the number of another one, which is closed.
@@ -190,3 +216,8 @@ class Descriptors:
         self.open[to] = moved
         del self.open[number]
         self._lowest = min(self._lowest, number)
+
+
+def _names_bytes(names: Sequence[bytes]) -> int:
+    """Count about what it takes to hold names."""
+    return sum(map(len, names)) + 64 * len(names)

@@ -48,7 +48,7 @@ class Mail:
         self.moved += size
         return bytes(self.view[BUFFER + start : BUFFER + start + size])
 
-    def give(self, data: bytes | memoryview, number: int = 0) -> None:
+    def give(self, data: bytes | bytearray | memoryview, number: int = 0) -> None:
         """Leave bytes for the guest, how many they are, and another number."""
         size = len(data)
         self.moved += size

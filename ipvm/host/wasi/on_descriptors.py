@@ -256,16 +256,19 @@ def read_folder(p: Process, w: Words) -> int:
     """Tell names: `.` and `..`, then the others by their bytes. A cookie is a position among them."""
     d = p.descriptors[w[0]]
     folder, room, cookie = d.folder(rights.READ_FOLDER), w[1], w[2]
-    if not cookie or d.names is None:
-        d.names = folder.names()
+    if not cookie or not d.has_names:
+        p.descriptors.list(d, folder)
+    names = folder.given_names() if d.names is None else d.names
     data = bytearray()
-    while len(data) < room and cookie < len(d.names) + 2:
-        name = (b".", b"..")[cookie] if cookie < 2 else d.names[cookie - 2]  # noqa: PLR2004 - these
+    first = cookie
+    while len(data) < room and cookie < len(names) + 2:
+        name = (b".", b"..")[cookie] if cookie < 2 else names[cookie - 2]  # noqa: PLR2004 - these
         entry = _entry(folder, name)
         cookie += 1
         if entry is not None:
             data += _DIRENT.pack(cookie, entry[0], len(name), entry[1]) + name
-    p.mail.give(bytes(data[:room]))
+    p.nodes.steps += cookie - first
+    p.mail.give(data[:room])
     return 0
 
 

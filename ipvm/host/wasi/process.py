@@ -78,6 +78,7 @@ class Process:
         setting: What it was given.
         descriptors: What it has open.
         open: The same by its numbers.
+        nodes: Makes what stands in its folders.
         tree: The names of its files.
         roots: The folders that it was given, by their paths.
     """
@@ -86,9 +87,9 @@ class Process:
         self.mail = mail
         self.setting = setting
         self.ledger = Ledger(setting.written_bytes_max)
-        nodes = Nodes(self.ledger)
+        nodes = self.nodes = Nodes(self.ledger)
         self.tree = Tree(nodes, self.now)
-        self.descriptors = Descriptors()
+        self.descriptors = Descriptors(self.ledger)
         self.open = self.descriptors.open
         self._drawn = 0
         stdin = nodes.stream(setting.stdin)

@@ -5,27 +5,51 @@ waits, and the call is begun anew with what was fetched.
 """
 
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import trio
 
 from ipvm.host.wasi.calls import FIRST_OPERATION, WASI_CALLS
 from ipvm.host.wasi.errno import Failed
-from ipvm.host.wasi.mail import Mail
+from ipvm.host.wasi.mail import Mail, Words
 from ipvm.host.wasi.on_descriptors import DESCRIPTOR_CALLS
 from ipvm.host.wasi.on_paths import PATH_CALLS
 from ipvm.host.wasi.on_process import PROCESS_CALLS
 from ipvm.host.wasi.origin import Wanted
 from ipvm.host.wasi.process import Process, Setting
 
-__all__ = ["CALL_FUEL", "Serving"]
+__all__ = ["CALL_FUEL", "STEP_FUEL", "Serving"]
+
+Action: TypeAlias = Callable[[Process, Words], int]
 
 CALL_FUEL: Final = 3_000
 """Fuel that a call costs, besides one for each byte that it moves and the instructions of its binding."""
+STEP_FUEL: Final = 1_000
+"""Fuel that each name costs that is looked at on the way of a path, or listed."""
 DEBT_MAX: Final = 1_000_000
 """Fuel that is charged in one go. To look at the fuel of a store takes longer than most calls."""
 _PENDING: Final = 65_535
-_CALLS: Final = {**DESCRIPTOR_CALLS, **PATH_CALLS, **PROCESS_CALLS}
+
+
+def _charging(action: Action) -> Action:
+    """Have an action charge for the names that it looks at."""
+
+    def act(p: Process, w: Words) -> int:
+        p.nodes.steps = 0
+        try:
+            return action(p, w)
+        finally:
+            p.mail.moved += STEP_FUEL * p.nodes.steps
+
+    return act
+
+
+_CALLS: Final[dict[str, Action]] = {
+    **DESCRIPTOR_CALLS,
+    **PROCESS_CALLS,
+    **{name: _charging(action) for name, action in PATH_CALLS.items()},
+    "fd_readdir": _charging(DESCRIPTOR_CALLS["fd_readdir"]),
+}
 _ACTIONS: Final = {
     operation: _CALLS[call.name]
     for operation, call in enumerate(WASI_CALLS, FIRST_OPERATION)
@@ -88,6 +112,7 @@ class Serving:
             else:
                 await wanted.fetch()
             errno = self.now(operation)
+        self.process.nodes.call_done()
         return errno
 
     def close(self) -> None:
