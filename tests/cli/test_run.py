@@ -151,7 +151,7 @@ def test_a_time_limit_ends_it(ipvm: "Ipvm", babble: Path) -> None:
 
 
 def test_it_ends_when_nobody_reads_any_more(babble: Path) -> None:
-    command = [sys.executable, "-m", "ipvm", "run", babble]
+    command = [sys.executable, "-m", "ipvm", "run", str(babble)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stderr is not None
@@ -167,7 +167,7 @@ def test_what_is_interrupted_or_killed_leaves_nothing_half_written(
     ipvm: "Ipvm", babble: Path, number: signal.Signals, code: int
 ) -> None:
     before = ipvm("pin", "ls").output
-    command = [sys.executable, "-m", "ipvm", "run", "--no-pin", babble]
+    command = [sys.executable, "-m", "ipvm", "run", "--no-pin", str(babble)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stderr is not None
