@@ -146,10 +146,14 @@ class Runtime:
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None]:
         run = self.run()
-        execution = await self.executor(run).execute(_task(entry, operands, options))
-        value = direct_value(entry.signature, execution.results)
-        if run.has_kept:
-            await run.store()
+        try:
+            execution = await self.executor(run).execute(_task(entry, operands, options))
+            value = direct_value(entry.signature, execution.results)
+            if run.has_kept:
+                await run.store()
+        finally:
+            if run.is_leased:
+                await run.release()
         return value, execution.fuel_used
 
     async def _count(self, entry: Entry) -> None:
@@ -174,13 +178,18 @@ class Runtime:
         await trio.lowlevel.checkpoint()
         given = arguments(entry.signature, values, name=entry.name)
         invocation = _invocation(entry, given, options)
-        ended = await self._run(entry, given, options)
-        if ended.run.obstacle is not None:
-            raise ended.run.obstacle
-        return await self._keep_receipt(ended, invocation, entry)
-
-    async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
         run = self.run()
+        try:
+            ended = await self._run(run, entry, given, options)
+            if run.obstacle is not None:
+                raise run.obstacle
+            return await self._keep_receipt(ended, invocation, entry)
+        finally:
+            await run.release()
+
+    async def _run(
+        self, run: Run, entry: Entry, given: Sequence[Value], options: CallOptions
+    ) -> _Ended:
         task = _task(entry, operands_from_values(entry.signature, given), options)
         fuel_used: int | None = None
         try:
@@ -209,8 +218,9 @@ class Runtime:
         )
         block = _block(record.to_value(), "the receipt, which holds the result")
         if ended.error is None:
-            await ended.run.store()
-        await self.blocks.put_many([*extra, block])
+            await ended.run.store(*extra, block)
+        else:
+            await self.blocks.put_many([*extra, block])
         return Receipt(
             cid=block.cid,
             invocation=invocation.cid,
