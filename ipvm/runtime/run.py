@@ -4,7 +4,7 @@ A function called by another at run time has a store and fuel of its own, but re
 with its caller, and is part of the caller's receipt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, final
 
@@ -96,14 +96,19 @@ class Run:
         """Whether blocks wait to be stored."""
         return bool(self._kept)
 
-    async def store(self, *more: Block) -> None:
-        """Store what was kept, and more above it, together: a collection takes all of it or none."""
-        blocks: Sequence[Block] = [*self._kept.values(), *more]
-        if blocks:
-            await self._blocks.put_many(blocks)
-            self._stored.update(self._kept)
-            self._kept.clear()
-            self._kept_bytes = 0
+    def take(self) -> list[Block]:
+        """Give what was kept, to be stored at once with what is above it."""
+        made = list(self._kept.values())
+        self._stored.update(self._kept)
+        self._kept.clear()
+        self._kept_bytes = 0
+        return made
+
+    async def store(self) -> None:
+        """Store what was kept."""
+        if self._kept:
+            await self._blocks.put_many(list(self._kept.values()))
+            self.take()
 
     @property
     def is_leased(self) -> bool:
