@@ -113,16 +113,16 @@ class Lmdb:
     async def pin(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
         """Keep blocks, and then pins; in one commit, if the blocks are not many."""
         writes = _writes(blocks)
+        wanted = (pin,) if isinstance(pin, Pin) else pin
         if sum(len(data or b"") for _, data in writes) > STORE_COMMIT_BYTES_MAX:
             async with self.lease():
                 await self._submit(writes)
-                await self._transact(partial(pins.keep, pin=pin))
+                await self._transact(partial(pins.keep, pins=wanted))
             return
 
         def job(transaction: Transaction) -> None:
             records.apply(transaction, writes)
-            for each in (pin,) if isinstance(pin, Pin) else pin:
-                pins.keep(transaction, each)
+            pins.keep(transaction, wanted)
 
         await self._transact(job)
 
