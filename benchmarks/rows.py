@@ -15,6 +15,7 @@ from benchmarks import (
     processes,
     stages,
     together,
+    wasi,
 )
 from benchmarks.row import Row
 
@@ -26,6 +27,7 @@ ROWS: Final[dict[str, Row]] = {
         calls.ROWS,
         instances.ROWS,
         hostcalls.ROWS,
+        wasi.ROWS,
         links.ROWS,
         loads.ROWS,
         closure.ROWS,
