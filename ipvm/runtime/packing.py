@@ -36,7 +36,7 @@ class Packing:
     Attributes:
         roots: The function; the record, where one was given; and what neither leads to by links.
         cids: Every block, the roots first and the others in the order of their bytes.
-        absent: What the result links to and nobody has; a run does not need it.
+        absent: What the record links to and nobody has; a run does not need it.
     """
 
     roots: tuple[Cid, ...]
@@ -88,7 +88,11 @@ class _Listing:
     async def add_run(self, cid: Cid) -> None:
         """List the record of a run and what the run took and gave."""
         record = Ran.from_block(await self._node(cid))
-        await self.add_program(program_of(await self._node(record.ran)))
+        asked = await self._node(record.ran)
+        await self.add_program(program_of(asked))
+        for given in asked.links():  # what is given is looked at, also where it is not read
+            if await self._blocks.has(given):
+                self.cids.add(given)
         reads = record.reads
         if isinstance(reads, Cid):
             reads = link_list(await self._node(reads))
