@@ -35,6 +35,9 @@ FUNCTION_PARAMETERS_MAX: Final = 1000
 RECORD_ENTRIES_MAX: Final = 10_000
 """Imports, exports, grants or engine settings that one record may hold, of each kind."""
 
+COMMAND_TEXT_BYTES_MAX: Final = 128 * 1024
+"""Longest argument of a command, and longest value of its environment, in bytes: as Linux has it."""
+
 RECORD_INTEGER_MAX: Final = 2**63 - 1
 """Largest amount of fuel or memory that a record may hold: what every language has a type for."""
 

@@ -29,6 +29,7 @@ from ipvm.store import Blockstore, Collected, store_path
 if TYPE_CHECKING:
     from ipvm.files.adding import AddOptions
     from ipvm.registry import Published
+    from ipvm.runtime.running import CommandResult, RunOptions
     from ipvm.runtime.session import Session
 
 __all__ = ["Node", "open_node"]
@@ -120,6 +121,28 @@ class Node:
         program = await self.load(target, fuel=fuel, memory=memory, profile=profile)
         async with program.session() as session:
             yield session
+
+    async def run(
+        self,
+        target: Cid | str | Path,
+        arguments: Sequence[str] = (),
+        **options: Unpack["RunOptions"],
+    ) -> "CommandResult":
+        """Run a WASI command over files and folders by CID; what it writes becomes CIDs.
+
+        Args:
+            target: A CID, `ipfs://CID`, or a path, which is published first.
+            arguments: What it is told, without its own name.
+            options: See `ipvm.runtime.running.RunOptions`.
+
+        Raises:
+            InvalidArguments: The program is no command, or it cannot be given that.
+            NotFound, Unavailable, InvalidData, LinkError, Refused: Something cannot be had.
+        """
+        from ipvm.runtime.running import run  # noqa: PLC0415 - calls do without it
+
+        root = await self.resolve(target)
+        return await run(self._runtime, self.files, self.pins, root, arguments, **options)
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""

@@ -6,7 +6,9 @@ in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
 """
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -59,3 +61,18 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(f"vectors written elsewhere are absent: no folder {VECTORS}")
     return VECTORS
+
+
+@pytest.fixture
+def administer() -> Callable[..., None]:
+    """Run a command that takes root, like mount. Where that cannot be, the test is skipped."""
+
+    def administer(name: str, *arguments: object) -> None:
+        program = shutil.which(name)
+        if not program or os.geteuid() != 0:
+            pytest.skip(f"{name} takes root")
+        command = [program, *map(str, arguments)]
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+            pytest.skip(f"{name} is not permitted here")
+
+    return administer

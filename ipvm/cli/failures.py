@@ -123,6 +123,8 @@ def _details(error: IpvmError) -> dict[str, object]:
         return {"kind": error.kind, "detail": error.detail, "frames": frames, **code}
     if isinstance(error, LimitExceeded):
         return {"limit": error.limit, "maximum": error.maximum}
+    if type(error).__name__ == "InvalidCar":  # the class is costly
+        return {key: getattr(error, key) for key in ("offset", "blocks", "problem")}
     return {}
 
 

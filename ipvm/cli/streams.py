@@ -3,14 +3,17 @@
 import io
 import os
 import sys
-from typing import BinaryIO
+from collections.abc import AsyncIterator
+from typing import BinaryIO, Final
 
 import trio
 
 from ipvm.cli.failures import OutputFailed
 from ipvm.errors import Refused
 
-__all__ = ["read_standard_input", "write_standard_output"]
+__all__ = ["read_standard_input", "standard_input_pieces", "write_standard_output"]
+
+_PIECE_BYTES: Final = 1024 * 1024
 
 
 async def read_standard_input(size: int) -> bytes:
@@ -32,6 +35,16 @@ async def read_standard_input(size: int) -> bytes:
         return await trio.to_thread.run_sync(os.read, descriptor, size, abandon_on_cancel=True)
     except OSError as error:
         raise Refused(f"standard input cannot be read: {error.strerror}") from error
+
+
+async def standard_input_pieces() -> AsyncIterator[bytes]:
+    """Give standard input piece by piece, to its end.
+
+    Raises:
+        Refused: It cannot be read.
+    """
+    while piece := await read_standard_input(_PIECE_BYTES):
+        yield piece
 
 
 async def write_standard_output(data: bytes) -> None:

@@ -15,7 +15,7 @@ from typing import Final, final
 import trio
 from trio.lowlevel import ParkingLot
 
-from ipvm.errors import IpvmError, NotFound, Refused, Unavailable
+from ipvm.errors import InvalidData, IpvmError, NotFound, Refused, Unavailable
 from ipvm.exchange.ahead import fetch_ahead
 from ipvm.exchange.answer import OnAnswer, ignore_answer
 from ipvm.exchange.offline import Offline
@@ -23,7 +23,7 @@ from ipvm.exchange.source import Source
 from ipvm.exchange.sources import Fetched, Sources
 from ipvm.ipld import Block, BlockMismatch, BlockNotFound, Cid
 from ipvm.limits import Limits
-from ipvm.store import Blockstore
+from ipvm.store import Batched, Blockstore
 
 _LOG: Final = logging.getLogger(__name__)
 _LIMITS: Final = Limits()
@@ -104,6 +104,19 @@ class BlockService:
                 missing.append(cid)
         if missing:
             await self._get_together(missing, found)
+        return found
+
+    async def get_present(self, cids: Sequence[Cid]) -> list[Block | None]:
+        """Return what the store has of `cids`, in their order; None where `get` has to be asked."""
+        if isinstance(self._store, Batched):
+            return await self._store.get_many(cids)
+        await trio.lowlevel.checkpoint()
+        found: list[Block | None] = []
+        for cid in cids:
+            try:
+                found.append(await self._store.get(cid))
+            except (InvalidData, NotFound):
+                found.append(None)
         return found
 
     async def fetch_ahead(self, root: Cid, *, bytes_max: int) -> None:

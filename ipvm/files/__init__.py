@@ -6,11 +6,12 @@ from ipvm.files.exporting import Exported, UnsafeSymlink, export
 from ipvm.files.listing import Listing
 from ipvm.files.reading import FileReader, Pieces
 from ipvm.files.resolving import Place, SymlinkLeavesTree, TreePath, parse_tree_path
-from ipvm.files.source import NodeNotFound
+from ipvm.files.source import Blocks, NodeNotFound, NodeSource
 from ipvm.files.tree import Files, Stat, Walk
 from ipvm.files.unixfs import FileGathering, InvalidFile
 
 __all__ = [
+    "Blocks",
     "Entry",
     "Exported",
     "FileGathering",
@@ -20,6 +21,7 @@ __all__ = [
     "InvalidNode",
     "Listing",
     "NodeNotFound",
+    "NodeSource",
     "Pieces",
     "Place",
     "Stat",

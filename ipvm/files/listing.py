@@ -5,15 +5,18 @@ shards. Of a sharded folder a lookup fetches the shards on the way to the name, 
 many at a time; in memory are those of one way down.
 """
 
-from itertools import islice
-from typing import Final, Self, final
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final, NamedTuple, Self, TypeAlias, final
 
 import trio
 
 from ipvm.errors import IpvmError
-from ipvm.files.decoding import Entry, FolderNode, InvalidNode, ShardNode
-from ipvm.files.murmur3 import murmur3_64
+from ipvm.files.decoding import Entry, FolderNode, InvalidNode, Node, ShardNode
+from ipvm.files.murmur3 import murmur3_64, murmur3_64_each
 from ipvm.files.source import NodeSource
+from ipvm.ipld import Cid
 
 __all__ = ["Listing", "lookup"]
 
@@ -48,48 +51,45 @@ async def lookup(
         if found is None or found.name:
             return found if found is not None and found.name == name else None
         used += shard.bits
-        child = await nodes.get(found.cid, path)
-        shard = _checked(child, found, folder, used, path)
+        below = _Below(found.cid, shard.bits, _Place(used, 0))
+        shard = _checked(await nodes.get(found.cid, path), below, path)
 
 
-@final
-class _Level:
-    """A shard on the way down, how far it was listed, and the shards below that were fetched."""
+class _Place(NamedTuple):
+    """Where a shard is: how many bits of a hash lead to it, and which."""
 
-    __slots__ = ("fetched", "prefix", "rest", "shard", "used")
+    used: int
+    prefix: int
 
-    def __init__(self, shard: ShardNode, used: int, prefix: int) -> None:
-        self.shard = shard
-        self.used = used
-        self.prefix = prefix
-        self.rest = iter(shard.slots.items())
-        self.fetched: dict[int, ShardNode | IpvmError] = {}
 
-    def check(self, entry: Entry, slot: int, path: str) -> None:
-        """Raise `InvalidNode` unless the hash of a name leads to the slot where it is."""
-        used = self.used + self.shard.bits
-        if murmur3_64(_bytes(entry.name)) >> _HASH_BITS - used != self.below(slot):
-            wrong = f"{entry.name!a} in a slot of other names"
-            raise InvalidNode(f"{path}: the shard {self.shard.cid} has {wrong}")
+class _Below(NamedTuple):
+    """A shard that is still to be listed, and the bits of the one above."""
 
-    def below(self, slot: int) -> int:
-        """The bits of the hash that lead to a slot."""
-        return self.prefix << self.shard.bits | slot
+    cid: Cid
+    bits: int
+    place: _Place
+
+
+_Ahead: TypeAlias = Entry | _Below | IpvmError
 
 
 @final
 class Listing:
     """`async for entry in Listing(...)`: the entries of a folder.
 
-    It is a checkpoint whenever shards are fetched and at the end, not at every entry.
+    It is a checkpoint whenever shards are fetched and at the end, not at every entry. What stands
+    before a shard that cannot be had is given out before its failure is raised.
     """
 
     def __init__(self, nodes: NodeSource, folder: FolderNode | ShardNode, path: str) -> None:
         self._nodes = nodes
-        self._folder = folder
         self._path = path
-        self._entries = iter(folder.entries if isinstance(folder, FolderNode) else ())
-        self._levels = [_Level(folder, 0, 0)] if isinstance(folder, ShardNode) else []
+        self._entries: Iterator[Entry] = iter(())
+        self._ahead: deque[_Ahead] = deque()
+        if isinstance(folder, FolderNode):
+            self._entries = iter(folder.entries)
+        else:
+            self._ahead.extend(_opened([(folder, _Place(0, 0))], path)[0])
 
     def __aiter__(self) -> Self:
         return self
@@ -97,50 +97,86 @@ class Listing:
     async def __anext__(self) -> Entry:
         for entry in self._entries:
             return entry
-        while self._levels:
-            level = self._levels[-1]
-            for slot, entry in level.rest:
-                if not entry.name:
-                    await self._go_down(level, slot)
-                    break
-                level.check(entry, slot, self._path)
+        while self._ahead:
+            self._entries = self._taken()
+            for entry in self._entries:
                 return entry
-            else:
-                self._levels.pop()
+            first = self._ahead[0]
+            if isinstance(first, IpvmError):
+                raise first
+            await self._advance()
         await trio.lowlevel.checkpoint()
         raise StopAsyncIteration
 
-    async def _go_down(self, level: _Level, slot: int) -> None:
-        if slot not in level.fetched:
-            await self._fetch(level, slot)
-        child = level.fetched.pop(slot)
-        if isinstance(child, IpvmError):
-            raise child
-        self._levels.append(_Level(child, level.used + level.shard.bits, level.below(slot)))
+    def _taken(self) -> Iterator[Entry]:
+        """Take the entries that come next."""
+        while self._ahead and isinstance(entry := self._ahead[0], Entry):
+            self._ahead.popleft()
+            yield entry
 
-    async def _fetch(self, level: _Level, slot: int) -> None:
-        """Fetch the shard in a slot, and with it some of those that come next."""
-        below = ((n, entry) for n, entry in level.shard.slots.items() if n >= slot)
-        wanted = list(islice(((n, entry) for n, entry in below if not entry.name), _TOGETHER))
-        found = await self._nodes.get_together([entry.cid for _, entry in wanted], self._path)
-        used = level.used + level.shard.bits
-        for (number, entry), node in zip(wanted, found, strict=True):
+    async def _advance(self) -> None:
+        """Fetch the shards that come next, and put what they hold in the place of each."""
+        coming: list[_Ahead] = []
+        shards: list[_Below] = []
+        for item in self._ahead:
+            coming.append(item)
+            if isinstance(item, _Below):
+                shards.append(item)
+                if len(shards) == _TOGETHER:
+                    break
+        nodes = await self._nodes.get_together([shard.cid for shard in shards], self._path)
+        for _ in coming:
+            self._ahead.popleft()
+        opened = iter(self._opened(shards, nodes))
+        items = [next(opened) if isinstance(item, _Below) else (item,) for item in coming]
+        self._ahead.extendleft(reversed(list(chain.from_iterable(items))))
+
+    def _opened(
+        self, shards: Sequence[_Below], nodes: Sequence[Node | IpvmError]
+    ) -> Sequence[Sequence[_Ahead]]:
+        failed: dict[int, IpvmError] = {}
+        found: list[tuple[ShardNode, _Place]] = []
+        for number, (below, node) in enumerate(zip(shards, nodes, strict=True)):
             try:
-                level.fetched[number] = _checked(node, entry, level.shard, used, self._path)
+                found.append((_checked(node, below, self._path), below.place))
             except IpvmError as error:
-                level.fetched[number] = error
+                failed[number] = error
+        opened = iter(_opened(found, self._path))
+        return [[failed[n]] if n in failed else next(opened) for n in range(len(shards))]
 
 
-def _checked(node: object, link: Entry, above: ShardNode, used: int, path: str) -> ShardNode:
+def _opened(shards: Sequence[tuple[ShardNode, _Place]], path: str) -> Sequence[Sequence[_Ahead]]:
+    """Give what is in each of some shards, and a failure for a name that belongs elsewhere."""
+    names = [
+        _bytes(entry.name) for shard, _ in shards for entry in shard.slots.values() if entry.name
+    ]
+    hashes = iter(murmur3_64_each(names))  # together, which is much faster
+    return [list(_items(shard, place, hashes, path)) for shard, place in shards]
+
+
+def _items(shard: ShardNode, place: _Place, hashes: Iterator[int], path: str) -> Iterator[_Ahead]:
+    used = place.used + shard.bits
+    for slot, entry in shard.slots.items():
+        prefix = place.prefix << shard.bits | slot
+        if not entry.name:
+            yield _Below(entry.cid, shard.bits, _Place(used, prefix))
+        elif next(hashes) >> _HASH_BITS - used == prefix:
+            yield entry
+        else:
+            wrong = f"{entry.name!a} in a slot of other names"
+            yield InvalidNode(f"{path}: the shard {shard.cid} has {wrong}")
+
+
+def _checked(node: object, below: _Below, path: str) -> ShardNode:
     """Give a node as the shard that it has to be below another one."""
     if isinstance(node, IpvmError):
         raise node
     if not isinstance(node, ShardNode):
-        raise InvalidNode(f"{path}: {link.cid} is no shard, and stands where one belongs")
-    if node.bits != above.bits:
-        raise InvalidNode(f"{path}: the shard {link.cid} has another fanout than the one above")
-    if used + node.bits > _HASH_BITS:
-        raise InvalidNode(f"{path}: the shard {link.cid} lies deeper than a hash has bits")
+        raise InvalidNode(f"{path}: {below.cid} is no shard, and stands where one belongs")
+    if node.bits != below.bits:
+        raise InvalidNode(f"{path}: the shard {below.cid} has another fanout than the one above")
+    if below.place.used + node.bits > _HASH_BITS:
+        raise InvalidNode(f"{path}: the shard {below.cid} lies deeper than a hash has bits")
     return node
 
 

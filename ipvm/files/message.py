@@ -50,7 +50,8 @@ def read_message(content: bytes) -> Message:
         InvalidData: It is cut off, or a known field has another type or stands twice.
     """
     message, seen, at = Message(), 0, 0
-    while at < len(content):
+    size = len(content)
+    while at < size:
         number, wire, value, at = _field(content, at)
         if number == _BLOCK_SIZES:
             _add_sizes(message.block_sizes, wire, value)

@@ -5,18 +5,39 @@ wants to know which file it belongs to.
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Protocol, final, runtime_checkable
 
 import trio
 
 from ipvm.errors import InvalidData, IpvmError, NotFound, Unavailable
-from ipvm.exchange import BlockService
-from ipvm.files.decoding import InvalidNode, Node, read_node
-from ipvm.ipld import BlockNotFound, Cid
+from ipvm.files.decoding import FileNode, InvalidNode, Node, read_node
+from ipvm.files.kept import Kept
+from ipvm.ipld import Block, BlockNotFound, Cid
 
-__all__ = ["NodeNotFound", "NodeSource"]
+__all__ = ["Blocks", "BlocksTogether", "NodeNotFound", "NodeSource"]
 
 _TOGETHER_MAX: Final = 16
+
+
+class Blocks(Protocol):
+    """Where blocks come from: a BlockService, or what stands before one and sees what is read."""
+
+    async def get(self, cid: Cid) -> Block:
+        """Give a block that matches its CID.
+
+        Raises:
+            NotFound, Unavailable, InvalidData: It cannot be had.
+        """
+        ...
+
+
+@runtime_checkable
+class BlocksTogether(Protocol):
+    """Where blocks come from, which knows what is at hand, and is faster if asked for many."""
+
+    async def get_present(self, cids: Sequence[Cid]) -> Sequence[Block | None]:
+        """Give blocks in the order of `cids`; None where `get` has to be asked. A checkpoint."""
+        ...
 
 
 class NodeNotFound(BlockNotFound):
@@ -38,11 +59,23 @@ class NodeSource:
     """The nodes of any tree.
 
     Args:
-        blocks: Where their blocks come from.
+        blocks: Where their blocks come from. Many are asked for together if it is BlocksTogether.
+        kept_bytes_max: Bytes of the blocks whose nodes are kept, so that who goes through a tree step
+            by step does not read its folders again and again, nor the inner nodes of a file.
+        pieces_bytes_max: The same for pieces of files, so that a few bytes at a time can be read.
     """
 
-    def __init__(self, blocks: BlockService) -> None:
+    def __init__(
+        self, blocks: Blocks, *, kept_bytes_max: int = 0, pieces_bytes_max: int = 0
+    ) -> None:
         self._blocks = blocks
+        self._together = blocks if isinstance(blocks, BlocksTogether) else None
+        self._kept = Kept(kept_bytes_max)
+        self._pieces = Kept(pieces_bytes_max)
+
+    def at_hand(self, cid: Cid) -> Node | None:
+        """Give a node that is kept, or None."""
+        return self._kept.get(cid) or self._pieces.get(cid)
 
     async def get(self, cid: Cid, path: str) -> Node:
         """Give a node.
@@ -55,34 +88,86 @@ class NodeSource:
             NodeNotFound, Unavailable: It cannot be had.
             InvalidNode: It is none.
         """
+        kept = self._kept.get(cid)
+        if kept is not None:
+            await trio.lowlevel.checkpoint()
+            return kept
         try:
-            return read_node(await self._blocks.get(cid))
+            block = await self._blocks.get(cid)
         except NotFound as error:
             raise NodeNotFound(cid, path, str(error)) from error
         except Unavailable as error:
             raise Unavailable(f"{path}: {error}") from error
         except InvalidData as error:
             raise InvalidNode(f"{path}: {error}") from error
+        node = _read(block, path)
+        if isinstance(node, IpvmError):
+            raise node
+        if not isinstance(node, FileNode) or node.children:
+            self._kept.put(cid, node, len(block.data))
+        return node
 
-    async def get_together(self, cids: Sequence[Cid], path: str) -> list[Node | IpvmError]:
-        """Give several nodes at the price of waiting for one, each one or why it cannot be had."""
-        if len(cids) == 1:
-            return [await self._attempt(cids[0], path)]
-        found: list[Node | IpvmError] = [IpvmError()] * len(cids)
+    async def get_together(
+        self, cids: Sequence[Cid], path: str, *, keep: bool = False
+    ) -> list[Node | IpvmError]:
+        """Give several nodes at the price of waiting for one, each one or why it cannot be had.
 
-        places = iter(range(len(cids)))
+        Args:
+            cids: Of their blocks.
+            path: What they are a part of, for messages.
+            keep: Whether pieces of files among them are kept.
+        """
+        found: list[Node | IpvmError | None] = [self.at_hand(cid) for cid in cids]
+        absent = [place for place, node in enumerate(found) if node is None]
+        if absent and self._together is not None:
+            blocks = await self._together.get_present([cids[place] for place in absent])
+            for place, block in zip(absent, blocks, strict=True):
+                if block is not None:
+                    found[place] = self._taken(block, path)
+        else:
+            await trio.lowlevel.checkpoint()
+        await self._fill(found, cids, path)
+        nodes = [node for node in found if node is not None]
+        for node in nodes if keep else ():
+            if isinstance(node, FileNode) and not node.children:
+                self._pieces.put(node.cid, node, len(node.data))
+        return nodes
+
+    async def _fill(
+        self, found: list[Node | IpvmError | None], cids: Sequence[Cid], path: str
+    ) -> None:
+        """Ask for each that was not found."""
+        absent = [place for place, node in enumerate(found) if node is None]
+        places = iter(absent)
 
         async def fill() -> None:
             for place in places:
                 found[place] = await self._attempt(cids[place], path)
 
-        async with trio.open_nursery() as nursery:
-            for _ in range(min(len(cids), _TOGETHER_MAX)):
-                nursery.start_soon(fill)
-        return found
+        if len(absent) == 1:
+            await fill()
+        elif absent:
+            async with trio.open_nursery() as nursery:
+                for _ in range(min(len(absent), _TOGETHER_MAX)):
+                    nursery.start_soon(fill)
+
+    def _taken(self, block: Block, path: str) -> Node | IpvmError:
+        node = _read(block, path)
+        if isinstance(node, FileNode) and node.children:
+            self._kept.put(node.cid, node, len(block.data))
+        return node
 
     async def _attempt(self, cid: Cid, path: str) -> Node | IpvmError:
         try:
             return await self.get(cid, path)
         except IpvmError as error:
             return error
+
+
+def _read(block: Block, path: str) -> Node | IpvmError:
+    try:
+        return read_node(block)
+    except InvalidData as error:
+        invalid = InvalidNode(f"{path}: {error}")
+        invalid.__cause__ = error
+        return invalid

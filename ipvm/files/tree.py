@@ -10,7 +10,6 @@ from typing import Literal, Self, TypeAlias, final
 import trio
 
 from ipvm.errors import LimitExceeded
-from ipvm.exchange import BlockService
 from ipvm.files.decoding import (
     Entry,
     FileNode,
@@ -23,7 +22,7 @@ from ipvm.files.decoding import (
 from ipvm.files.listing import Listing
 from ipvm.files.reading import FileReader
 from ipvm.files.resolving import Place, TreePath, child, parse_tree_path, place_of, resolve
-from ipvm.files.source import NodeSource
+from ipvm.files.source import Blocks, NodeSource
 from ipvm.ipld import Cid
 from ipvm.limits import TREE_DEPTH_MAX
 
@@ -66,7 +65,7 @@ class Files:
     Unavailable or InvalidData for what cannot be had or is not what it should be.
     """
 
-    def __init__(self, blocks: BlockService) -> None:
+    def __init__(self, blocks: Blocks) -> None:
         self._nodes = NodeSource(blocks)
 
     async def resolve(self, path: Cid | str | TreePath, *, follow: bool = True) -> Place:

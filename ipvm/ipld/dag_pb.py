@@ -27,6 +27,7 @@ _LINK_HASH: Final = b"\x0a"
 _LINK_NAME: Final = b"\x12"
 _LINK_TSIZE: Final = b"\x18"
 
+_DATA_TAG, _LINK_TAG = 0x0A, 0x12
 _HASH_TAG, _NAME_TAG, _TSIZE_TAG = 0x0A, 0x12, 0x18
 _SHORT: Final = 0x7F
 """The largest length that is one byte."""
@@ -92,11 +93,11 @@ def read(data: bytes) -> tuple[bytes | None, list[Link]]:
     found: list[Link] = []
     content, position, closed = None, 0, False
     while position < len(data):
-        tag = data[position : position + 1]
+        tag = data[position]
         payload, position = _content(data, position + 1)
-        if tag == _NODE_LINK and not closed:
-            found.append(_read_link(payload))
-        elif tag == _NODE_DATA and content is None:
+        if tag == _LINK_TAG and not closed:
+            found.append(_read_familiar_link(payload) or _read_link(payload))
+        elif tag == _DATA_TAG and content is None:
             content, closed = payload, bool(found)
         else:
             raise _invalid("a field of a node is not known, repeated, or out of order")
@@ -148,9 +149,6 @@ def _link_value(link: Link) -> Value:
 
 
 def _read_link(data: bytes) -> Link:
-    familiar = _read_familiar_link(data)
-    if familiar is not None:
-        return familiar
     if not data.startswith(_LINK_HASH):
         raise _invalid("a link does not begin with its Hash")
     binary, position = _content(data, 1)
@@ -181,7 +179,9 @@ def _read_familiar_link(data: bytes) -> Link | None:
     if data[name_end] != _TSIZE_TAG:
         return None
     try:
-        tsize, end = varint.read(data, name_end + 1)
+        tsize, end = data[name_end + 1], name_end + 2
+        if tsize > _SHORT:
+            tsize, end = varint.read(data, name_end + 1)
         if end != size:
             return None
         return Link(Cid.decode(data[2:hash_end]), data[hash_end + 2 : name_end].decode(), tsize)

@@ -1,5 +1,6 @@
 """Move blocks in and out by CAR files: what a node offers of `ipvm.store.car`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
@@ -73,6 +74,14 @@ class Cars:
         """List what `pack` would write."""
         return await pack_list(target, self._blocks, limits=self._limits, receipt=receipt)
 
-    async def write_pack(self, packing: Packing, write: Write) -> Exported:
-        """Write what was listed."""
-        return await export_blocks(packing.roots, packing.cids, self._blocks, write)
+    async def write_pack(
+        self,
+        packing: Packing,
+        write: Write,
+        *,
+        progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> Exported:
+        """Write what was listed; `progress` is told the blocks and bytes that are written."""
+        return await export_blocks(
+            packing.roots, packing.cids, self._blocks, write, progress=progress
+        )

@@ -3,10 +3,10 @@
 import functools
 import platform
 
-from ipvm.host import companion_bytes
+from ipvm.host import CompanionName, companion_bytes
 from ipvm.ipld import Block, Cid
 
-__all__ = ["kernel_cid", "machine"]
+__all__ = ["kernel_cid", "machine", "wasi_cid"]
 
 
 @functools.cache
@@ -15,8 +15,17 @@ def kernel_cid() -> Cid:
 
     Their instructions count as fuel, so two runtimes that agree on it agree on fuel.
     """
-    companions = [Cid.of(companion_bytes(name)) for name in ("kernel", "stub", "binding")]
-    return Block.encode(list(companions)).cid
+    return _listed("kernel", "stub", "binding")
+
+
+@functools.cache
+def wasi_cid() -> Cid:
+    """Give the same of the mail, the stub and the binding of WASI."""
+    return _listed("wasi-mail", "wasi-stub", "wasi-binding")
+
+
+def _listed(*names: CompanionName) -> Cid:
+    return Block.encode([Cid.of(companion_bytes(name)) for name in names]).cid
 
 
 def machine() -> str:

@@ -1,6 +1,13 @@
 """Keep blocks: in memory, or on the disk (`ipvm.store.lmdb`, imported when it is needed)."""
 
-from ipvm.store.blockstore import Blockstore, Enumerable, Inspectable, Measured, Statistics
+from ipvm.store.blockstore import (
+    Batched,
+    Blockstore,
+    Enumerable,
+    Inspectable,
+    Measured,
+    Statistics,
+)
 from ipvm.store.collect import Collectable, Collected, Freed, Ground, Progress, collect
 from ipvm.store.conditions import (
     NotAStore,
@@ -17,6 +24,7 @@ from ipvm.store.tracing import Marks, Problem
 from ipvm.store.walk import Check, Checkable, Fault, Walk
 
 __all__ = [
+    "Batched",
     "Blockstore",
     "Check",
     "Checkable",

@@ -10,7 +10,7 @@ carries its bytes itself: it is present everywhere, and kept nowhere.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ipvm.ipld import Block, Cid
 
@@ -75,6 +75,18 @@ class Enumerable(Protocol):
         Args:
             after: Only keys greater than this one.
             count: At most so many.
+        """
+        ...
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A store that reads many blocks in one go, and hashes large ones beside each other."""
+
+    async def get_many(self, cids: Sequence[Cid]) -> list[Block | None]:
+        """Return the verified block of each CID; None where `get` would raise. A checkpoint.
+
+        All of them are in memory together: whoever asks knows how large they are.
         """
         ...
 

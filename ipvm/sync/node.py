@@ -25,6 +25,7 @@ from ipvm.sync.sessions import SyncSession
 
 if TYPE_CHECKING:
     from ipvm.files.adding import AddOptions
+    from ipvm.runtime.running import CommandResult, RunOptions
 
 __all__ = ["SyncNode", "open"]
 
@@ -64,6 +65,15 @@ class SyncNode:
         program = self.load(target, fuel=fuel, memory=memory, profile=profile)
         with program.session() as session:
             yield session
+
+    def run(
+        self,
+        target: Cid | str | Path,
+        arguments: Sequence[str] = (),
+        **options: Unpack["RunOptions"],
+    ) -> "CommandResult":
+        """Run a WASI command; what it writes becomes CIDs."""
+        return self._loop.wait(lambda: self._node.run(target, arguments, **options))
 
     def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""

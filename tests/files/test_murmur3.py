@@ -1,8 +1,10 @@
 """The hash of names is the one that others use."""
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
-from ipvm.files.murmur3 import murmur3_64
+from ipvm.files.murmur3 import murmur3_64, murmur3_64_each
 
 VECTORS = [
     (b"", 0x0),
@@ -17,3 +19,14 @@ VECTORS = [
 @pytest.mark.parametrize(("data", "expected"), VECTORS)
 def test_the_hash_is_that_of_the_reference(data: bytes, expected: int) -> None:
     assert murmur3_64(data) == expected
+
+
+@given(st.lists(st.binary(max_size=70), max_size=30))
+def test_together_names_hash_as_they_do_alone(names: list[bytes]) -> None:
+    assert murmur3_64_each(names) == [murmur3_64(name) for name in names]
+
+
+def test_more_names_are_hashed_than_fit_into_one_number() -> None:
+    alone = dict(VECTORS)
+    names = [data for data, _ in VECTORS] * 200
+    assert murmur3_64_each(names) == [alone[name] for name in names]

@@ -155,6 +155,31 @@ async def test_a_host_call_answers_as_the_spec_says(vector: Json, hold: Hold) ->
     hold(program.outcome | {"calls": [brief(call) for call in calls]})
 
 
+@pytest.mark.parametrize("path", paths("pack"))
+async def test_a_run_is_packed_as_the_spec_says(vector: Json, hold: Hold, tmp_path: Path) -> None:
+    program, (call,) = await ran(vector)
+    root = program.cid(vector["root"])
+    async with ipvm.open(store=await program.store()) as runtime:
+        loaded = await runtime.load(root)
+        values = value_of(call["args"])
+        assert isinstance(values, list)
+        receipt = await loaded[call["function"]].receipt(*values)
+        alone = await runtime.cars.pack(root, tmp_path / "alone.car")
+        packing = await runtime.cars.pack(root, tmp_path / "run.car", receipt=receipt.cid)
+    told = {"invocation": receipt.invocation, "receipt": receipt.cid}
+    told |= {name: block.cid for name, block in program.blocks.items()}
+    names = {cid: name for name, cid in told.items()}
+    packs = [
+        {
+            "roots": [names[cid] for cid in each.roots],
+            "cids": [names[cid] for cid in each.cids],
+            "absent": [names[cid] for cid in each.absent],
+        }
+        for each in (alone, packing)
+    ]
+    hold(program.outcome | {"calls": [brief(call)], "packs": packs})
+
+
 def brief(call: Json) -> Json:
     """A call with what came of it, without the records."""
     short = {key: each for key, each in call.items() if key not in {"invocation", "receipt", "log"}}

@@ -4,7 +4,7 @@ The number of a given node (`ino`) follows from its place in the tree, not from 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias, final
 
 from ipvm.host.wasi.ledger import Ledger
@@ -54,7 +54,7 @@ class Nodes:
     def link(self, target: bytes, time: int) -> Link:
         """Make a symbolic link."""
         self.ledger.charge(len(target))
-        return Link(self._next(), target, time=time)
+        return Link(self._next(), LinkOrigin(target), time=time)
 
     def forget(self, link: Link) -> None:
         """Give back what a link takes that no name leads to any more, if the guest made it."""
@@ -73,7 +73,7 @@ class Nodes:
         """Make a node of what stands in a given folder."""
         ino = _given_ino(parent.ino, name)
         if isinstance(origin, LinkOrigin):
-            return Link(ino, origin.target)
+            return Link(ino, origin)
         read_only = parent.read_only
         if isinstance(origin, FolderOrigin):
             return Folder(self, ino, parent=parent, origin=origin, read_only=read_only)
@@ -91,6 +91,7 @@ class Folder(Stamped):
     Attributes:
         parent: The folder that it stands in; itself where it is a root.
         read_only: Whether it is of a tree that the guest may not change.
+        origin: It as it was given, if it was.
         is_removed: Whether no name leads to it any more: nothing can be added then.
     """
 
@@ -101,8 +102,8 @@ class Folder(Stamped):
         "_known",
         "_merged",
         "_nodes",
-        "_origin",
         "is_removed",
+        "origin",
         "parent",
         "read_only",
     )
@@ -124,7 +125,7 @@ class Folder(Stamped):
         self.read_only = read_only
         self.is_removed = False
         self._nodes = nodes
-        self._origin = origin
+        self.origin = origin
         self._changes: dict[bytes, Node | None] = {}
         self._known: dict[bytes, Node] = {}
         self._absent: set[bytes] = set()
@@ -140,7 +141,7 @@ class Folder(Stamped):
         if name in self._changes:
             return self._changes[name]
         known = self._known.get(name)
-        if known is not None or self._origin is None or name in self._absent:
+        if known is not None or self.origin is None or name in self._absent:
             return known
         if self._given is not None and name not in self._given:
             return None
@@ -168,14 +169,28 @@ class Folder(Stamped):
         return not self.names()
 
     def entry(self, name: bytes) -> tuple[int, int] | None:
-        """Give number and type of what stands under a name, which `names` gave; None if it is gone."""
+        """Give number and type of what stands under a name, which `names` gave; None if it is gone.
+
+        Raises:
+            Wanted: They are not known.
+        """
         node = self._changes.get(name, self._known.get(name))
-        if node is not None:
-            return node.ino, node.type
-        if name in self._changes:
-            return None
-        type_ = self._listed().get(name)
-        return None if type_ is None else (_given_ino(self.ino, name), type_)
+        if node is None and name not in self._changes:
+            type_ = self._listed().get(name)
+            if type_:
+                return _given_ino(self.ino, name), type_
+            node = None if type_ is None else self.get(name)
+        return None if node is None else (node.ino, node.type)
+
+    @property
+    def changes(self) -> "Mapping[bytes, Node | None]":
+        """What was put under a name since it was given; None for what was removed."""
+        return self._changes
+
+    @property
+    def met(self) -> "Mapping[bytes, Node]":
+        """What was given under a name, and was looked at; all that was changed is among it."""
+        return self._known
 
     def put(self, name: bytes, node: "Node", time: int) -> None:
         """Set what stands under a name, which `get` was asked for before.
@@ -208,13 +223,13 @@ class Folder(Stamped):
         return self._given
 
     async def _list(self) -> None:
-        assert self._origin is not None
-        self._given = dict(await self._origin.list())
+        assert self.origin is not None
+        self._given = dict(await self.origin.list())
         self._absent.clear()
 
     async def _look_up(self, name: bytes) -> None:
-        assert self._origin is not None
-        found = await self._origin.lookup(name)
+        assert self.origin is not None
+        found = await self.origin.lookup(name)
         if found is not None:
             self._known[name] = self._nodes.given(self, name, found)
             return

@@ -7,7 +7,7 @@ from typing import Final, final
 
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.ledger import PAGE_BYTES, Ledger
-from ipvm.host.wasi.origin import REGULAR_FILE, SYMBOLIC_LINK, FileOrigin
+from ipvm.host.wasi.origin import REGULAR_FILE, SYMBOLIC_LINK, FileOrigin, LinkOrigin
 from ipvm.host.wasi.window import READ_BYTES_MAX, Window
 
 __all__ = ["BEGINNING", "FILE_BYTES_MAX", "File", "Link", "Stamped"]
@@ -38,14 +38,20 @@ class Stamped:
 
 @final
 class Link(Stamped):
-    """A symbolic link."""
+    """A symbolic link.
 
-    __slots__ = ("target",)
+    Attributes:
+        origin: It as it was given, and as it is, since links do not change.
+        target: Where it leads.
+    """
+
+    __slots__ = ("origin", "target")
     type: Final = SYMBOLIC_LINK
 
-    def __init__(self, ino: int, target: bytes, *, time: int = BEGINNING) -> None:
+    def __init__(self, ino: int, origin: LinkOrigin, *, time: int = BEGINNING) -> None:
         super().__init__(ino, time)
-        self.target = target
+        self.origin = origin
+        self.target = origin.target
 
     @property
     def size(self) -> int:
@@ -95,6 +101,13 @@ class File(Stamped):
         self._window = window
         self._pages: dict[int, int] = {}
         self._charged = 0
+
+    @property
+    def given(self) -> FileOrigin | None:
+        """Its origin, unless it was changed since."""
+        if self._origin is None or self._pages:
+            return None
+        return self._origin if self.size == self._visible == self._origin.size else None
 
     def read(self, offset: int, size: int) -> bytes:
         """Give up to `READ_BYTES_MAX` bytes; fewer at the end of the file, and none after it.

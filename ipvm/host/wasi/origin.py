@@ -8,10 +8,13 @@ reads, so it can be begun any number of times; and what was fetched stays until 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeAlias, final, runtime_checkable
 
+from ipvm.files.nodes import Written
+
 __all__ = [
     "DIRECTORY",
     "REGULAR_FILE",
     "SYMBOLIC_LINK",
+    "UNKNOWN",
     "FileOrigin",
     "FolderOrigin",
     "GivenFile",
@@ -22,10 +25,11 @@ __all__ = [
     "type_of",
 ]
 
+UNKNOWN: Final = 0
 DIRECTORY: Final = 3
 REGULAR_FILE: Final = 4
 SYMBOLIC_LINK: Final = 7
-"""File types of WASI."""
+"""File types of WASI. The first says that it takes a look to know."""
 
 
 class FileOrigin(Protocol):
@@ -54,18 +58,24 @@ class FolderOrigin(Protocol):
         ...
 
     async def list(self) -> Sequence[tuple[bytes, int]]:
-        """Give the names, each once, in any order, with the file type of each."""
+        """Give the names, each once, in any order, with the file type of each, or `UNKNOWN`."""
         ...
 
 
 @final
 class LinkOrigin:
-    """A symbolic link."""
+    """A symbolic link.
 
-    __slots__ = ("target",)
+    Attributes:
+        target: Where it leads.
+        written: The node of UnixFS that it is, if it is one.
+    """
 
-    def __init__(self, target: bytes) -> None:
+    __slots__ = ("target", "written")
+
+    def __init__(self, target: bytes, written: Written | None = None) -> None:
         self.target = target
+        self.written = written
 
 
 Origin: TypeAlias = FileOrigin | FolderOrigin | LinkOrigin

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, final
 
 from ipvm.host.wasi.descriptors import Descriptor, Descriptors, Sink
-from ipvm.host.wasi.folder import Nodes
+from ipvm.host.wasi.folder import Folder, Nodes
 from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.nodes import BEGINNING
 from ipvm.host.wasi.origin import FileOrigin, FolderOrigin, GivenFile
@@ -99,6 +99,7 @@ class Process:
         setting: What it was given.
         descriptors: What it has open.
         tree: The names of its files.
+        roots: The folders that it was given, by their paths.
     """
 
     def __init__(self, mail: Mail, setting: Setting) -> None:
@@ -114,10 +115,27 @@ class Process:
         add(Descriptor(stdin, STREAM_RIGHTS | READ, is_stream=True))
         add(Descriptor(setting.stdout, STREAM_RIGHTS | WRITE, is_stream=True))
         add(Descriptor(setting.stderr, STREAM_RIGHTS | WRITE, is_stream=True))
-        inheriting = FOLDER_RIGHTS | FILE_RIGHTS
+        self.roots: dict[bytes, Folder] = {}
         for mount in setting.mounts:
             root = nodes.root(mount.path, mount.origin, read_only=mount.read_only)
-            add(Descriptor(root, FOLDER_RIGHTS, inheriting, preopened=mount.path))
+            self.roots[mount.path] = root
+            self.preopen(mount.path, root)
+
+    def preopen(self, path: bytes, folder: Folder) -> None:
+        """Give the guest a folder under a path."""
+        inheriting = FOLDER_RIGHTS | FILE_RIGHTS
+        self.descriptors.add(Descriptor(folder, FOLDER_RIGHTS, inheriting, preopened=path))
+
+    def find(self, path: bytes) -> Folder | None:
+        """Find a folder by the path that the guest has for it; no link is followed.
+
+        Raises:
+            Wanted: It is not known.
+        """
+        for root in sorted(self.roots, key=len, reverse=True):
+            if path == root or path.startswith(root.rstrip(b"/") + b"/"):
+                return _below(self.roots[root], path[len(root) :])
+        return None
 
     def now(self) -> int:
         """Give the time in nanoseconds since 1970."""
@@ -132,3 +150,12 @@ class Process:
     def close(self) -> None:
         """Forget what was written."""
         self.ledger.close()
+
+
+def _below(folder: Folder, path: bytes) -> Folder | None:
+    for step in path.split(b"/"):
+        found = folder.get(step) if step else folder
+        if not isinstance(found, Folder):
+            return None
+        folder = found
+    return folder

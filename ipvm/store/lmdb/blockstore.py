@@ -26,6 +26,7 @@ from ipvm.store.lmdb import journal, pins, records
 from ipvm.store.lmdb.environment import Environment, Outdated, lease, release
 from ipvm.store.lmdb.leases import Lease
 from ipvm.store.lmdb.transaction import Transaction
+from ipvm.store.lmdb.verifying import verified
 from ipvm.store.pins import Pin
 
 _Answer = TypeVar("_Answer")
@@ -78,7 +79,16 @@ class Lmdb:
         data = await self._read(partial(records.block_bytes, multihash=cid.multihash), None)
         if data is None:
             raise BlockNotFound(cid)
+        self._touched(len(data))
         return Block(cid, data)
+
+    async def get_many(self, cids: Sequence[Cid]) -> list[Block | None]:
+        """Return the verified block of each CID, read in one transaction; see `Batched`."""
+        keys = [cid.multihash for cid in cids]
+        absent: list[bytes | None] = [None] * len(keys)
+        found = await self._read(partial(records.many_bytes, multihashes=keys), absent)
+        self._touched(sum(len(data) for data in found if data is not None))
+        return await verified(list(zip(cids, found, strict=True)))
 
     async def has(self, cid: Cid) -> bool:
         """Whether something is kept under the hash of `cid`."""
@@ -172,6 +182,10 @@ class Lmdb:
         if environment is None:
             return ()
         return await trio.to_thread.run_sync(environment.flaws, abandon_on_cancel=True)
+
+    def _touched(self, size: int) -> None:
+        if self._environment is not None:
+            self._environment.touched(size)
 
     async def _read(self, job: Callable[[Transaction], _Answer], absent: _Answer) -> _Answer:
         return await self._ask(lambda environment: environment.read(job), absent)

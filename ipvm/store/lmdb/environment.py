@@ -26,6 +26,7 @@ from ipvm.store.commit import Write
 from ipvm.store.conditions import StoreFull, StoreUnavailable
 from ipvm.store.lmdb import records
 from ipvm.store.lmdb.failures import condition, was_cut_short
+from ipvm.store.lmdb.mapping import let_go
 from ipvm.store.lmdb.opening import make_file, open_file
 from ipvm.store.lmdb.structure import DATA_FILE, fill_gap, flaws
 from ipvm.store.lmdb.transaction import Transaction
@@ -33,6 +34,9 @@ from ipvm.store.lmdb.transaction import Transaction
 _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 64
 """How often a write opens the file again: each time the map doubles, and addresses have 64 bits."""
+
+_TOUCHED_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bytes that are read before their pages are given back, so that they do not add up."""
 
 _WRITE_OVERHEAD_BYTES: Final = 512
 """What a write costs a commit beside its data, about; so that deletions are bounded too."""
@@ -54,6 +58,7 @@ class Environment:
         self._file = _identity(path)
         self._process = os.getpid()
         self._mapped = threading.Lock()
+        self._touched_bytes = 0
         self._writing = threading.Lock()
 
     def read(self, job: Callable[[Transaction], _Answer]) -> _Answer:
@@ -71,6 +76,14 @@ class Environment:
             raise Outdated(error.reason) from error
         except (lmdb.Error, OSError) as error:
             raise condition(error, self.path) from error
+
+    def touched(self, size: int) -> None:
+        """Note that so many bytes of the file came into memory, and now and then let go of them."""
+        self._touched_bytes += size
+        if self._touched_bytes >= _TOUCHED_BYTES_MAX:
+            with self._mapped:  # so that the map stays where it is
+                self._touched_bytes = 0
+                let_go(self.path / DATA_FILE)
 
     def statistics(self) -> Statistics:
         """Return the numbers of this moment. Raises what `read` raises."""

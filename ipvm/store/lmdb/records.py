@@ -53,6 +53,11 @@ def block_bytes(transaction: Transaction, multihash: bytes) -> bytes | None:
     return transaction.get(_BLOCK + multihash)
 
 
+def many_bytes(transaction: Transaction, multihashes: Sequence[bytes]) -> list[bytes | None]:
+    """Return what is kept under each of `multihashes`, unverified."""
+    return [transaction.get(_BLOCK + multihash) for multihash in multihashes]
+
+
 def has_block(transaction: Transaction, multihash: bytes) -> bool:
     """Whether anything is kept under `multihash`."""
     with transaction.cursor() as cursor:

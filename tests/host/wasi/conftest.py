@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import pytest
+import trio
 
 from ipvm.engine import (
     Assembly,
@@ -24,7 +25,7 @@ from ipvm.host.wasi.ended import Ended
 from ipvm.host.wasi.folder import Folder, Nodes
 from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.nodes import BEGINNING
-from ipvm.host.wasi.origin import GivenFile, GivenFolder, LinkOrigin, Origin, Wanted
+from ipvm.host.wasi.origin import FolderOrigin, GivenFile, GivenFolder, LinkOrigin, Origin, Wanted
 from ipvm.host.wasi.process import Setting
 from ipvm.host.wasi.serving import Serving
 from ipvm.host.wasi.tree import Tree
@@ -51,12 +52,17 @@ class World:
     """A file system with one root."""
 
     def __init__(
-        self, entries: Entries, *, read_only: bool = False, written_max: int = 2**24
+        self,
+        entries: Entries | FolderOrigin,
+        *,
+        read_only: bool = False,
+        written_max: int = 2**24,
     ) -> None:
         self.ledger = Ledger(written_max, hot_bytes_max=2**18)
         self.nodes = Nodes(self.ledger)
         self.tree = Tree(self.nodes, lambda: BEGINNING)
-        self.root: Folder = self.nodes.root(b"/", given(entries), read_only=read_only)
+        origin = given(entries) if isinstance(entries, dict) else entries
+        self.root: Folder = self.nodes.root(b"/", origin, read_only=read_only)
         self.fetches = 0
 
     def ask(self, question: Callable[[], T]) -> T:
@@ -66,8 +72,8 @@ class World:
                 return question()
             except Wanted as wanted:
                 self.fetches += 1
-                fetching = wanted.fetch().__await__()
-            assert next(fetching, None) is None  # what is given is given at once
+                fetch = wanted.fetch
+            trio.run(fetch)
 
 
 @pytest.fixture(scope="session")

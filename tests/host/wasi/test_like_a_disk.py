@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from ipvm.files import NodeSource
+from ipvm.files.adding import Importer, ImportOptions
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.nodes import File, Link
+from ipvm.host.wasi.publishing import publish_folder
 from ipvm.host.wasi.tree import Opening
+from ipvm.host.wasi.unixfs import folder_origin
+from ipvm.ipld import Cid
+from ipvm.store import Memory
 
 if TYPE_CHECKING:
     from tests.host.wasi.conftest import Entries, World
@@ -197,6 +204,32 @@ def test_the_same_steps_lead_to_the_same_answers_and_the_same_tree(
             compare(here, root, taken)
         finally:
             here.ledger.close()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, max_size=12))
+def test_what_a_guest_made_of_a_tree_has_the_cid_of_the_same_tree_on_disk(
+    world: "Callable[..., World]", taken: list[Step]
+) -> None:
+    store = Memory()
+    with tempfile.TemporaryDirectory() as above:
+        root = Path(above) / "x/x/x/x" / "root"
+        put_on_disk(GIVEN, root)
+        before = trio.run(added, root, store)
+        here = world(trio.run(folder_origin, NodeSource(store), before))
+        try:
+            assert trio.run(publish_folder, here.root, store.put_many).cid == before
+            compare(here, root, taken)
+            made = trio.run(publish_folder, here.root, store.put_many)
+            assert made.cid == trio.run(added, root, store)
+        finally:
+            here.ledger.close()
+
+
+async def added(folder: Path, store: Memory) -> Cid:
+    """Add a folder as `ipvm add --hidden` does."""
+    importer = Importer(store.put_many, options=ImportOptions(hidden=True))
+    return (await importer.path(str(folder), "")).cid
 
 
 def compare(here: "World", root: Path, taken: list[Step]) -> None:

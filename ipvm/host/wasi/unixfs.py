@@ -1,0 +1,136 @@
+"""Trees of UnixFS, as a guest is given them: nothing is fetched before the guest comes to it.
+
+What is read of a tree goes through `Blocks.get`, so whoever passes that in learns what a run has read.
+A block of DAG-CBOR or DAG-JSON is no file; it stands in a folder as a file of its bytes, so that who
+lists the folder can read it.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias, final
+
+from ipvm.files import FileReader, InvalidNode, Listing, NodeSource
+from ipvm.files.decoding import FileNode, FolderNode, Node, ShardNode, SymlinkNode, ValueNode
+from ipvm.files.listing import lookup
+from ipvm.files.nodes import Link, Written
+from ipvm.host.wasi.origin import REGULAR_FILE, UNKNOWN, LinkOrigin
+from ipvm.ipld import DAG_PB, Cid
+
+__all__ = ["UnixFile", "UnixFolder", "UnixOrigin", "folder_origin", "origin_of"]
+
+_DAG_BYTES_UNKNOWN: Final = 0
+
+
+@final
+class UnixFile:
+    """A file of a tree.
+
+    Attributes:
+        written: Its root, and its size.
+    """
+
+    __slots__ = ("_nodes", "_path", "written")
+
+    def __init__(self, nodes: NodeSource, written: Written, path: str) -> None:
+        self._nodes = nodes
+        self._path = path
+        self.written = written
+
+    @property
+    def size(self) -> int:
+        """See `FileOrigin`."""
+        return self.written.file_bytes
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """See `FileOrigin`."""
+        node = await self._nodes.get(self.written.cid, self._path)
+        if isinstance(node, ValueNode):
+            return node.block.data[offset : offset + size]
+        assert isinstance(node, FileNode)
+        return await FileReader(self._nodes, node, self._path).read(offset, size)
+
+
+@final
+class UnixFolder:
+    """A folder of a tree.
+
+    Attributes:
+        written: Its root.
+    """
+
+    __slots__ = ("_nodes", "_path", "written")
+
+    def __init__(self, nodes: NodeSource, written: Written, path: str) -> None:
+        self._nodes = nodes
+        self._path = path
+        self.written = written
+
+    async def lookup(self, name: bytes) -> "UnixOrigin | None":
+        """See `FolderOrigin`."""
+        found = await lookup(self._nodes, await self._node(), name.decode(), self._path)
+        if found is None:
+            return None
+        path = f"{self._path}/{found.name}"
+        node = await self._nodes.get(found.cid, path)
+        return origin_of(self._nodes, node, path, dag_bytes=found.dag_bytes)
+
+    async def list(self) -> Sequence[tuple[bytes, int]]:
+        """See `FolderOrigin`. Only of raw blocks it is known without fetching them that they are files."""
+        listing = Listing(self._nodes, await self._node(), self._path)
+        return [
+            (entry.name.encode(), UNKNOWN if entry.cid.codec == DAG_PB else REGULAR_FILE)
+            async for entry in listing
+        ]
+
+    async def links(self) -> Sequence[Link]:
+        """Give all entries."""
+        listing = Listing(self._nodes, await self._node(), self._path)
+        return [Link(e.name.encode(), e.cid, e.dag_bytes or 0) async for e in listing]
+
+    async def _node(self) -> FolderNode | ShardNode:
+        node = await self._nodes.get(self.written.cid, self._path)
+        assert isinstance(node, FolderNode | ShardNode)
+        return node
+
+
+UnixOrigin: TypeAlias = UnixFile | UnixFolder | LinkOrigin
+
+
+def origin_of(
+    nodes: NodeSource, node: Node, path: str, *, dag_bytes: int | None = None
+) -> UnixOrigin:
+    """Give a node of a tree as a guest is given it.
+
+    Args:
+        nodes: Where what is below it comes from.
+        node: The node.
+        path: Its path, for messages.
+        dag_bytes: Bytes of all blocks below it, as its parent tells.
+    """
+    below = _DAG_BYTES_UNKNOWN if dag_bytes is None else dag_bytes
+    if isinstance(node, FileNode):
+        return UnixFile(nodes, Written(node.cid, node.size, below), path)
+    if isinstance(node, ValueNode):
+        return UnixFile(nodes, Written(node.cid, len(node.block.data), below), path)
+    written = Written(node.cid, 0, below)
+    if isinstance(node, SymlinkNode):
+        return LinkOrigin(node.target, written)
+    return UnixFolder(nodes, written, path)
+
+
+async def folder_origin(nodes: NodeSource, cid: Cid, path: str = "") -> UnixFolder:
+    """Give a folder as a guest is given it.
+
+    Args:
+        nodes: Where its blocks come from.
+        cid: Its root.
+        path: Its path, for messages; the CID if it is empty.
+
+    Raises:
+        NodeNotFound, Unavailable: Its root cannot be had.
+        InvalidNode: It is no folder.
+    """
+    path = path or str(cid)
+    node = await nodes.get(cid, path)
+    if not isinstance(node, FolderNode | ShardNode):
+        raise InvalidNode(f"{path} is no folder")
+    return UnixFolder(nodes, Written(cid, 0, _DAG_BYTES_UNKNOWN), path)
