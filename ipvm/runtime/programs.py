@@ -139,6 +139,8 @@ class Programs:
             program = await self._bundled.load(root, profile)
             if program is not None:
                 return LoadedProgram(program)
+        if blocks is self._blocks:
+            await self._blocks.fetch_ahead(root, bytes_max=self._limits.closure_bytes_max)
         linked = await resolved(await gather(root, blocks, limits=self._limits), plan)
         compiled = await self._compile(linked, profile)
         modules = [compiled[code] for code in linked.code]
