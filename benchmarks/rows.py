@@ -6,9 +6,11 @@ from benchmarks import (
     calls,
     closure,
     computing,
+    folders,
     hostcalls,
     instances,
     kernels,
+    large,
     links,
     loads,
     mapping,
@@ -34,6 +36,8 @@ ROWS: Final[dict[str, Row]] = {
         computing.ROWS,
         mapping.ROWS,
         kernels.ROWS,
+        large.ROWS,
+        folders.ROWS,
         stages.ROWS,
     )
     for row in group

@@ -44,7 +44,7 @@ async def _pack(target: str, path: Path | None, receipt: Cid | None, session: Se
     async with car_output(path, session.output) as write:
         written = await cars.write_pack(packing, write, progress=progress)
     for cid in packing.absent:
-        session.output.note(f"the result links to {cid}, which is not here")
+        session.output.note(f"the record links to {cid}, which is not here")
     if session.output.as_json:
         fields: dict[str, Value] = {
             "roots": [str(cid) for cid in written.roots],

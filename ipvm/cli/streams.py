@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import BinaryIO, Final
 
 import trio
@@ -47,7 +47,7 @@ async def standard_input_pieces() -> AsyncIterator[bytes]:
         yield piece
 
 
-async def write_standard_output(data: bytes) -> None:
+async def write_standard_output(*pieces: bytes | memoryview) -> None:
     """Write all of the bytes to standard output.
 
     Raises:
@@ -60,18 +60,20 @@ async def write_standard_output(data: bytes) -> None:
     try:
         if descriptor is None:
             await trio.lowlevel.checkpoint()
-            stream.write(data)
+            stream.write(b"".join(pieces))
             return
-        view = memoryview(data)
-        while view:
-            written = await trio.to_thread.run_sync(
-                os.write, descriptor, view, abandon_on_cancel=True
-            )
-            view = view[written:]
+        await trio.to_thread.run_sync(_write_all, descriptor, pieces, abandon_on_cancel=True)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise OutputFailed(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _write_all(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(descriptor, view) :]
 
 
 def _descriptor(stream: BinaryIO) -> int | None:

@@ -2,8 +2,10 @@
 
 from ipvm.files.balanced import file_blocks
 from ipvm.files.decoding import Entry, InvalidNode
+from ipvm.files.entering import Contents
 from ipvm.files.exporting import Exported, UnsafeSymlink, export
 from ipvm.files.listing import Listing
+from ipvm.files.pouring import pour
 from ipvm.files.reading import FileReader, Pieces
 from ipvm.files.resolving import Place, SymlinkLeavesTree, TreePath, parse_tree_path
 from ipvm.files.source import Blocks, NodeNotFound, NodeSource
@@ -12,6 +14,7 @@ from ipvm.files.unixfs import FileGathering, InvalidFile
 
 __all__ = [
     "Blocks",
+    "Contents",
     "Entry",
     "Exported",
     "FileGathering",
@@ -32,4 +35,5 @@ __all__ = [
     "export",
     "file_blocks",
     "parse_tree_path",
+    "pour",
 ]

@@ -124,7 +124,8 @@ class Listing:
                 shards.append(item)
                 if len(shards) == _TOGETHER:
                     break
-        nodes = await self._nodes.get_together([shard.cid for shard in shards], self._path)
+        cids = [shard.cid for shard in shards]
+        nodes = await self._nodes.get_together(cids, [self._path] * len(cids))
         for _ in coming:
             self._ahead.popleft()
         opened = iter(self._opened(shards, nodes))

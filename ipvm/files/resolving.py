@@ -32,6 +32,7 @@ __all__ = [
     "child",
     "parse_tree_path",
     "place_of",
+    "placed",
     "resolve",
 ]
 
@@ -156,13 +157,21 @@ async def place_of(nodes: NodeSource, cid: Cid, path: str) -> Place:
     Raises:
         NodeNotFound, Unavailable, InvalidNode: It cannot be had, or is no node.
     """
-    node = await nodes.get(cid, path)
+    return placed(await nodes.get(cid, path), path)
+
+
+def placed(node: Node, path: str) -> Place:
+    """Give a node with its path, and its value if it is one of values.
+
+    Raises:
+        InvalidNode: It has none.
+    """
     if not isinstance(node, ValueNode):
         return Place(path, node)
     try:
         return Place(path, node, node.block.decode())
     except InvalidEncoding as error:
-        raise InvalidNode(f"{path}: {cid} is {error}") from error
+        raise InvalidNode(f"{path}: {node.cid} is {error}") from error
 
 
 def _part(value: Value, step: str, path: str) -> Value:

@@ -33,6 +33,7 @@ from ipvm.runtime.run import Run
 from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen, Spool
 from ipvm.runtime.task import Task, fuel_used
+from ipvm.wasm import FuncType
 
 __all__ = ["Streams", "run_command"]
 
@@ -70,8 +71,9 @@ async def run_command(
     """
     loaded = await runtime.load(root, options.profile)
     program = loaded.program
-    if COMMAND_EXPORT not in loaded.functions:
-        how = f'it has no function "{COMMAND_EXPORT}"; `ipvm call` calls functions'
+    start = program.plan.root.info.export(COMMAND_EXPORT)
+    if start is None or start.type != FuncType(params=(), results=()):
+        how = f"it has no {COMMAND_EXPORT} without parameters; `ipvm call` calls functions"
         raise InvalidArguments(f"{root} is no command: {how}")
     entry = Entry(program, COMMAND_EXPORT, Signature(params=(), results=()))
     try:
@@ -91,11 +93,15 @@ async def run_command(
         fuel=options.fuel_for(program.profile),
         memory=options.memory,
     )
-    run = _CommandRun(runtime, runtime.run(), task, streams)
-    ended = await run.result(invocation, [_NAME, *arguments], command)
+    tree = runtime.run()
+    run = _CommandRun(runtime, tree, task, streams)
+    try:
+        ended = await run.result(invocation, [_NAME, *arguments], command)
+    finally:
+        await tree.release()
     kept = await keep_receipt(
         runtime.blocks,
-        invocation,
+        [invocation],
         outcome(ended.value, ended.failure),
         fuel=ended.fuel,
         reads=run.reads,

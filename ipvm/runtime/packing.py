@@ -36,7 +36,7 @@ class Packing:
     Attributes:
         roots: The function; the record, where one was given; and what neither leads to by links.
         cids: Every block, the roots first and the others in the order of their bytes.
-        absent: What the result links to and nobody has; a run does not need it.
+        absent: What the record links to and nobody has; a run does not need it.
     """
 
     roots: tuple[Cid, ...]

@@ -1,7 +1,7 @@
 """Read the record of a run as far as packing needs it: what ran, what it read, and what it gave.
 
 A receipt is such a record, and so is any other map with `ran` and `reads`. What else there is in it
-links to what the run gave, but for `engine`, which names things that every runtime has.
+links to what the run gave, and to what it was run by.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ipvm.model import InvalidRecord
 
 __all__ = ["Ran", "link_list", "program_of"]
 
-_NOT_GIVEN: Final = frozenset({"ran", "reads", "engine"})
+_TAKEN: Final = frozenset({"ran", "reads"})
 
 
 @final
@@ -42,7 +42,7 @@ class Ran:
         ran, reads = value.get("ran"), value.get("reads")
         if not isinstance(ran, Cid):
             raise InvalidRecord("receipt", "ran", "expected a link")
-        rest: Value = {key: each for key, each in value.items() if key not in _NOT_GIVEN}
+        rest: Value = {key: each for key, each in value.items() if key not in _TAKEN}
         return cls(
             ran=ran,
             reads=reads if isinstance(reads, Cid) else _links(reads, "reads"),

@@ -116,7 +116,9 @@ def test_a_run_is_packed_with_its_receipt(command: "Ipvm", root: Path, tmp_path:
     file = tmp_path / "run.car"
     assert command("pack", poly, "--receipt", receipt, "-o", file).code == 0
     elsewhere = ("--store", tmp_path / "elsewhere")
-    assert command("dag", "import", file, *elsewhere).text.split() == [poly, receipt]
+    imported = command("dag", "import", file, *elsewhere, "--check")
+    assert (imported.code, imported.text.split()) == (0, [poly, receipt])
+    assert command("gc", *elsewhere).line == "freed 0 blocks, 0 bytes"
     again = command(*call, "--receipt", "--offline", *elsewhere).record
     assert again["receipt"] == receipt
     assert command("dag", "get", f"{receipt}/ran/func", *elsewhere).line == '"eval"'

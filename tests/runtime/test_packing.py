@@ -11,6 +11,7 @@ from ipvm.files import file_blocks
 from ipvm.ipld import DAG_CBOR, Block, BlockNotFound, Cid, Value, varint
 from ipvm.limits import READS_INLINE_MAX
 from ipvm.model import InvalidRecord
+from ipvm.runtime import kernel_cid
 from ipvm.store import Memory
 from ipvm.store.car import reading as reading_file, take_car
 from ipvm.testing import Library
@@ -74,6 +75,7 @@ async def test_a_run_that_calls_and_reads_is_carried_with_all_that_it_took(
     assert isinstance(receipt.record.reads, Cid) is (count > READS_INLINE_MAX)
     assert {inner, middle, *cids} == set(receipt.reads)
     assert not await there.has(unread)
+    assert {pin.reach for pin in await there.pins()} == {"recursive"}
 
 
 async def test_modules_that_are_imported_by_their_cid_stay_when_garbage_is_collected(
@@ -103,6 +105,7 @@ async def test_what_a_run_gave_is_carried_as_far_as_it_is_here(tmp_path: Path) -
     receipt, there = await carried(library, root, "echo", {"x": given}, path=tmp_path / "x.car")
     assert receipt.reads == ()
     assert await there.has(leaf)
+    assert {pin.reach for pin in await there.pins()} == {"recursive", "partial"}
 
 
 async def test_a_file_that_was_read_in_part_is_carried_in_part(
@@ -134,7 +137,7 @@ async def test_any_record_of_a_run_is_packed_with_what_it_links_to(tmp_path: Pat
         "reads": library.keep(Block.encode([wanted[0]])),
         "stdout": wanted[1],
         "outputs": {"/outputs": folder},
-        "engine": {"kernel": Cid.of(b"is everywhere")},
+        "engine": {"kernel": kernel_cid()},
     }
     cid = library.keep(Block.encode(record))
     async with ipvm.open(store=await library.store()) as node:

@@ -14,6 +14,7 @@ from ipvm.host import CompanionName, companion_bytes, companion_text
 from ipvm.ipld import CODECS, DAG_JSON, Block, Cid, Value, decode, encode
 from ipvm.model import Manifest
 from ipvm.node import Node
+from ipvm.runtime import kernel_cid
 from ipvm.store import Memory
 
 VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
@@ -166,7 +167,11 @@ async def test_a_run_is_packed_as_the_spec_says(vector: Json, hold: Hold, tmp_pa
         receipt = await loaded[call["function"]].receipt(*values)
         alone = await runtime.cars.pack(root, tmp_path / "alone.car")
         packing = await runtime.cars.pack(root, tmp_path / "run.car", receipt=receipt.cid)
-    told = {"invocation": receipt.invocation, "receipt": receipt.cid}
+    told = {"invocation": receipt.invocation, "receipt": receipt.cid, "kernel": kernel_cid()}
+    told |= {
+        name: Cid.of(companion_bytes(name)) for name in COMPANIONS.values() if name != "kernel"
+    }
+    told["kernel's module"] = Cid.of(companion_bytes("kernel"))
     told |= {name: block.cid for name, block in program.blocks.items()}
     names = {cid: name for name, cid in told.items()}
     packs = [

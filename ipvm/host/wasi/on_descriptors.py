@@ -11,6 +11,7 @@ from ipvm.host.wasi import rights
 from ipvm.host.wasi.descriptors import Descriptor
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.mail import Words
 from ipvm.host.wasi.nodes import BEGINNING, FILE_BYTES_MAX, File
 from ipvm.host.wasi.origin import DIRECTORY, REGULAR_FILE
 from ipvm.host.wasi.process import Process
@@ -24,50 +25,55 @@ _U64: Final = struct.Struct("<Q")
 _PRESTAT: Final = struct.Struct("<B3xI")
 _CHARACTER_DEVICE: Final = 2
 _APPEND: Final = 1
+_CURRENT, _END = 1, 2
 _FLAGS: Final = 0b11111
 _ADVICE_MAX: Final = 5
 
 
-def read(p: Process, w: tuple[int, ...]) -> None:
+def read(p: Process, w: Words) -> int:
     """Read on from where the last read ended."""
-    d = p.descriptors[w[0]]
-    if isinstance(d.node, Folder):
-        raise Failed(Errno.ISDIR)
-    d.need(rights.READ)
-    assert isinstance(d.node, File)
-    data = d.node.read(d.position, w[1])
+    d = p.open.get(w[0])
+    file = d.readable if d is not None else None
+    if d is None or file is None:
+        return _no_bytes(d)
+    data = file.read(d.position, w[1])
     d.position += len(data)
     p.mail.give(data)
+    return 0
 
 
-def read_at(p: Process, w: tuple[int, ...]) -> None:
+def read_at(p: Process, w: Words) -> int:
     """Read from somewhere."""
     file = p.descriptors[w[0]].file(rights.READ | rights.SEEK)
     p.mail.give(file.read(_offset(w[2]), w[1]))
+    return 0
 
 
-def write(p: Process, w: tuple[int, ...]) -> None:
+def write(p: Process, w: Words) -> int:
     """Write on from where the last write ended, or at the end."""
-    d = p.descriptors[w[0]]
-    if isinstance(d.node, Folder):
-        raise Failed(Errno.ISDIR)
-    d.need(rights.WRITE)
-    data = p.mail.taken(0, w[1])
-    if isinstance(d.node, File):
-        start = d.node.size if d.flags & _APPEND else d.position
-        _write(p, d.node, start, data)
-        d.position = start + len(data)
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    file, size, mail = d.writable, w[1], p.mail
+    if file is not None:
+        start = file.size if d.flags & _APPEND else d.position
+        _write(p, file, start, mail.taken(0, size))
+        d.position = start + size
+    elif d.sink is not None:
+        d.sink(mail.taken(0, size))
     else:
-        d.node(data)
-    p.mail.count(len(data))
+        return _no_bytes(d)
+    mail.count(size)
+    return 0
 
 
-def write_at(p: Process, w: tuple[int, ...]) -> None:
+def write_at(p: Process, w: Words) -> int:
     """Write somewhere."""
     file = p.descriptors[w[0]].file(rights.WRITE | rights.SEEK)
     data = p.mail.taken(0, w[1])
     _write(p, file, _offset(w[2]), data)
     p.mail.count(len(data))
+    return 0
 
 
 def _write(p: Process, file: File, offset: int, data: bytes) -> None:
@@ -75,48 +81,66 @@ def _write(p: Process, file: File, offset: int, data: bytes) -> None:
     file.modified = file.changed = p.now()
 
 
-def seek(p: Process, w: tuple[int, ...]) -> None:
+def _no_bytes(d: Descriptor | None) -> int:
+    """Give the error of a descriptor that cannot be read or written."""
+    return Errno.ISDIR if d is not None and isinstance(d.node, Folder) else Errno.BADF
+
+
+def seek(p: Process, w: Words) -> int:
     """Move to where the next read or write is."""
-    d = p.descriptors[w[0]]
-    needed = rights.TELL if (w[1], w[2]) == (0, 1) and not d.rights & rights.SEEK else rights.SEEK
-    file = d.file(needed)
-    starts = (0, d.position, file.size)
-    if w[2] >= len(starts):
-        raise Failed(Errno.INVAL)
-    position = starts[w[2]] + _signed(w[1])
-    if not 0 <= position <= FILE_BYTES_MAX:
-        raise Failed(Errno.INVAL)
-    d.position = position
-    p.mail.give(_U64.pack(position))
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    offset, whence = w[1], w[2]
+    may_tell = not (offset or d.rights & rights.SEEK) and whence == _CURRENT
+    errno = d.trouble(rights.TELL if may_tell else rights.SEEK)
+    if errno:
+        return errno
+    if whence == _END:
+        offset = _signed(offset) + d.file(0).size
+    elif whence == _CURRENT:
+        offset = _signed(offset) + d.position
+    if not (0 <= offset <= FILE_BYTES_MAX and whence <= _END):
+        return Errno.INVAL
+    d.position = offset
+    p.mail.give(_U64.pack(offset))
+    return 0
 
 
-def tell(p: Process, w: tuple[int, ...]) -> None:
+def tell(p: Process, w: Words) -> int:
     """Tell where the next read or write is."""
-    d = p.descriptors[w[0]]
-    d.file(rights.TELL)
-    p.mail.give(_U64.pack(d.position))
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    errno = d.trouble(rights.TELL)
+    if not errno:
+        p.mail.give(_U64.pack(d.position))
+    return errno
 
 
-def close(p: Process, w: tuple[int, ...]) -> None:
+def close(p: Process, w: Words) -> int:
     """Close a descriptor."""
     p.descriptors.close(w[0])
+    return 0
 
 
-def renumber(p: Process, w: tuple[int, ...]) -> None:
+def renumber(p: Process, w: Words) -> int:
     """Move a descriptor to the number of another one."""
     p.descriptors.renumber(w[0], w[1])
+    return 0
 
 
-def advise(p: Process, w: tuple[int, ...]) -> None:
+def advise(p: Process, w: Words) -> int:
     """Take advice, and make nothing of it."""
     p.descriptors[w[0]].file(rights.ADVISE)
     _offset(w[1])
     _offset(w[2])
     if w[3] > _ADVICE_MAX:
         raise Failed(Errno.INVAL)
+    return 0
 
 
-def allocate(p: Process, w: tuple[int, ...]) -> None:
+def allocate(p: Process, w: Words) -> int:
     """Make a file at least so large."""
     file = p.descriptors[w[0]].file(rights.ALLOCATE)
     offset, size = _offset(w[1]), _offset(w[2])
@@ -126,11 +150,13 @@ def allocate(p: Process, w: tuple[int, ...]) -> None:
         raise Failed(Errno.FBIG)
     if offset + size > file.size:
         _resize(p, file, offset + size)
+    return 0
 
 
-def set_size(p: Process, w: tuple[int, ...]) -> None:
+def set_size(p: Process, w: Words) -> int:
     """Cut a file, or let zeros follow."""
     _resize(p, p.descriptors[w[0]].file(rights.SET_SIZE), _offset(w[1]))
+    return 0
 
 
 def _resize(p: Process, file: File, size: int) -> None:
@@ -140,70 +166,83 @@ def _resize(p: Process, file: File, size: int) -> None:
     file.modified = file.changed = p.now()
 
 
-def sync(p: Process, w: tuple[int, ...]) -> None:
+def sync(p: Process, w: Words) -> int:
     """Do nothing: what is written is there."""
     p.descriptors[w[0]].need(rights.SYNC)
+    return 0
 
 
-def sync_data(p: Process, w: tuple[int, ...]) -> None:
+def sync_data(p: Process, w: Words) -> int:
     """Do nothing: what is written is there."""
     p.descriptors[w[0]].need(rights.SYNC_DATA)
+    return 0
 
 
-def status(p: Process, w: tuple[int, ...]) -> None:
+def status(p: Process, w: Words) -> int:
     """Tell what a descriptor is and may be used for."""
-    d = p.descriptors[w[0]]
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
     p.mail.give(_FDSTAT.pack(_type_of(d), d.flags, d.rights, d.inheriting))
+    return 0
 
 
-def set_flags(p: Process, w: tuple[int, ...]) -> None:
+def set_flags(p: Process, w: Words) -> int:
     """Set whether all writes go to the end."""
     d = p.descriptors[w[0]]
     d.need(rights.SET_FLAGS)
     if w[1] & ~_FLAGS:
         raise Failed(Errno.INVAL)
     d.flags = w[1]
+    return 0
 
 
-def set_rights(p: Process, w: tuple[int, ...]) -> None:
+def set_rights(p: Process, w: Words) -> int:
     """Give up rights."""
     d = p.descriptors[w[0]]
     if w[1] & ~d.rights or w[2] & ~d.inheriting:
         raise Failed(Errno.NOTCAPABLE)
-    d.rights, d.inheriting = w[1], w[2]
+    d.limit(w[1], w[2])
+    return 0
 
 
-def stat(p: Process, w: tuple[int, ...]) -> None:
+def stat(p: Process, w: Words) -> int:
     """Tell what is known of what is open."""
-    d = p.descriptors[w[0]]
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
     d.need(rights.STAT)
     if d.is_stream or not isinstance(d.node, (File, Folder)):
         times = (BEGINNING,) * 3
         p.mail.give(STAT.pack(DEVICE, w[0], _CHARACTER_DEVICE, 1, 0, *times))
     else:
         give_stat(p, d.node)
+    return 0
 
 
-def set_stat_times(p: Process, w: tuple[int, ...]) -> None:
+def set_stat_times(p: Process, w: Words) -> int:
     """Set the times of what is open."""
     d = p.descriptors[w[0]]
     d.need(rights.SET_TIMES)
     if d.is_stream or not isinstance(d.node, (File, Folder)):
         raise Failed(Errno.BADF)
     set_times(p, d.node, *w[1:4])
+    return 0
 
 
-def preopened(p: Process, w: tuple[int, ...]) -> None:
+def preopened(p: Process, w: Words) -> int:
     """Tell that a folder was given to the guest, and the size of its path."""
     p.mail.give(_PRESTAT.pack(0, len(_preopened(p, w[0]))))
+    return 0
 
 
-def preopened_path(p: Process, w: tuple[int, ...]) -> None:
+def preopened_path(p: Process, w: Words) -> int:
     """Tell the path of a folder that was given to the guest."""
     path = _preopened(p, w[0])
     if len(path) > w[1]:
         raise Failed(Errno.NAMETOOLONG)
     p.mail.give(path)
+    return 0
 
 
 def _preopened(p: Process, number: int) -> bytes:
@@ -213,20 +252,24 @@ def _preopened(p: Process, number: int) -> bytes:
     return path
 
 
-def read_folder(p: Process, w: tuple[int, ...]) -> None:
+def read_folder(p: Process, w: Words) -> int:
     """Tell names: `.` and `..`, then the others by their bytes. A cookie is a position among them."""
     d = p.descriptors[w[0]]
     folder, room, cookie = d.folder(rights.READ_FOLDER), w[1], w[2]
-    if not cookie or d.names is None:
-        d.names = folder.names()
+    if not cookie or not d.has_names:
+        p.descriptors.list(d, folder)
+    names = folder.given_names() if d.names is None else d.names
     data = bytearray()
-    while len(data) < room and cookie < len(d.names) + 2:
-        name = (b".", b"..")[cookie] if cookie < 2 else d.names[cookie - 2]  # noqa: PLR2004 - these
+    first = cookie
+    while len(data) < room and cookie < len(names) + 2:
+        name = (b".", b"..")[cookie] if cookie < 2 else names[cookie - 2]  # noqa: PLR2004 - these
         entry = _entry(folder, name)
         cookie += 1
         if entry is not None:
             data += _DIRENT.pack(cookie, entry[0], len(name), entry[1]) + name
-    p.mail.give(bytes(data[:room]))
+    p.nodes.steps += cookie - first
+    p.mail.give(data[:room])
+    return 0
 
 
 def _entry(folder: Folder, name: bytes) -> tuple[int, int] | None:

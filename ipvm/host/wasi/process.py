@@ -7,43 +7,22 @@ slept by, and chance comes from a seed.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from ipvm.host.wasi.descriptors import Descriptor, Descriptors, Sink
 from ipvm.host.wasi.folder import Folder, Nodes
 from ipvm.host.wasi.ledger import Ledger
+from ipvm.host.wasi.mail import Mail
 from ipvm.host.wasi.nodes import BEGINNING
 from ipvm.host.wasi.origin import FileOrigin, FolderOrigin, GivenFile
 from ipvm.host.wasi.rights import FILE_RIGHTS, FOLDER_RIGHTS, READ, STREAM_RIGHTS, WRITE
 from ipvm.host.wasi.tree import Tree
 
-__all__ = ["CLOCK_STEP", "Mail", "Mount", "Process", "Setting"]
+__all__ = ["CLOCK_STEP", "Mount", "Process", "Setting"]
 
 CLOCK_STEP: Final = 1000
 """Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on; the
 binding does that."""
-
-
-class Mail(Protocol):
-    """Where the binding of a guest leaves bytes for the host, and finds them.
-
-    Attributes:
-        elapsed: Nanoseconds that have passed for the guest. The binding reads the clock there.
-    """
-
-    elapsed: int
-
-    def taken(self, start: int, size: int) -> bytes:
-        """Give bytes that the guest gave."""
-        ...
-
-    def give(self, data: bytes, number: int = 0) -> None:
-        """Leave bytes for the guest, how many they are, and another number."""
-        ...
-
-    def count(self, number: int) -> None:
-        """Leave a number alone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +77,8 @@ class Process:
         mail: Between it and its guests.
         setting: What it was given.
         descriptors: What it has open.
+        open: The same by its numbers.
+        nodes: Makes what stands in its folders.
         tree: The names of its files.
         roots: The folders that it was given, by their paths.
     """
@@ -106,9 +87,10 @@ class Process:
         self.mail = mail
         self.setting = setting
         self.ledger = Ledger(setting.written_bytes_max)
-        nodes = Nodes(self.ledger)
+        nodes = self.nodes = Nodes(self.ledger)
         self.tree = Tree(nodes, self.now)
-        self.descriptors = Descriptors()
+        self.descriptors = Descriptors(self.ledger)
+        self.open = self.descriptors.open
         self._drawn = 0
         stdin = nodes.stream(setting.stdin)
         add = self.descriptors.add

@@ -142,6 +142,7 @@ class Tree:
             raise Failed(Errno.PERM)
         if isinstance(node, File) and node.read_only:
             raise Failed(Errno.ROFS)
+        node.keep()
         node.changed = self._time()
         place.folder.put(place.name, node, node.changed)
         node.links += 1

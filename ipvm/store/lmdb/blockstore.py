@@ -23,7 +23,7 @@ from ipvm.store.collect import Ground
 from ipvm.store.commit import GroupCommit, Write
 from ipvm.store.conditions import StoreUnavailable
 from ipvm.store.lmdb import journal, pins, records
-from ipvm.store.lmdb.environment import Environment, Outdated, lease, release
+from ipvm.store.lmdb.environment import Environment, Outdated, lease, portions, release
 from ipvm.store.lmdb.leases import Lease
 from ipvm.store.lmdb.transaction import Transaction
 from ipvm.store.lmdb.verifying import verified
@@ -114,8 +114,10 @@ class Lmdb:
         """Keep blocks, and then a pin; in one commit, if they are not many."""
         writes = _writes(blocks)
         if sum(len(data or b"") for _, data in writes) > STORE_COMMIT_BYTES_MAX:
-            await self._submit(writes)
-            writes = []
+            async with self.lease():
+                await self._submit(writes)
+                await self._transact(partial(pins.keep, pin=pin))
+            return
 
         def job(transaction: Transaction) -> None:
             records.apply(transaction, writes)
@@ -219,8 +221,18 @@ class Lmdb:
 
     def _write(self, writes: Sequence[Write]) -> None:
         environment = self._opened(create=True)
-        if environment is not None:
-            environment.write(writes)
+        assert environment is not None
+        cut = list(portions(writes))
+        if len(cut) <= 1:
+            environment.write(cut)
+            return
+        held = Lease(
+            environment
+        )  # a collection between two commits would take what is in the first
+        try:
+            environment.write(cut)
+        finally:
+            held.end()
 
     async def _environment_now(self) -> Environment | None:
         if self._environment is not None:
