@@ -39,10 +39,6 @@ class NotServed(Unavailable):
     """A gateway does not serve what it was asked for in the form that it was asked for."""
 
 
-class _Absent(NotFound):
-    """A gateway has it not. Whoever asked says what it is."""
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Download:
@@ -146,7 +142,7 @@ class Client:
         """Give how long a busy gateway wants to be left alone; raise what else there is to say."""
         status = response.status
         if status in _ABSENT:
-            raise _Absent(f"{self._name} has it not")
+            raise NotFound(f"{self._name} has it not")
         if status in _NOT_SERVED:
             raise NotServed(f"{self._name} does not serve it like that: it answers {status}")
         if status not in _BUSY:
