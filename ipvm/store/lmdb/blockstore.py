@@ -110,18 +110,19 @@ class Lmdb:
         absent = cid.is_identity or await self._environment_now() is None
         await self._submit([] if absent else [(bytes(cid), None)])
 
-    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
-        """Keep blocks, and then a pin; in one commit, if they are not many."""
+    async def pin(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then pins; in one commit, if the blocks are not many."""
         writes = _writes(blocks)
+        wanted = (pin,) if isinstance(pin, Pin) else pin
         if sum(len(data or b"") for _, data in writes) > STORE_COMMIT_BYTES_MAX:
             async with self.lease():
                 await self._submit(writes)
-                await self._transact(partial(pins.keep, pin=pin))
+                await self._transact(partial(pins.keep, pins=wanted))
             return
 
         def job(transaction: Transaction) -> None:
             records.apply(transaction, writes)
-            pins.keep(transaction, pin)
+            pins.keep(transaction, wanted)
 
         await self._transact(job)
 
