@@ -15,7 +15,7 @@ import trio
 
 from ipvm import registry
 from ipvm.engine import Bundles, Compiler, opened_engine
-from ipvm.exchange import BlockService, OnAnswer, Pins, Source, ignore_answer, opened_blocks
+from ipvm.exchange import BlockService, OnAnswer, Pins, Source, opened_blocks
 from ipvm.files import Files
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
@@ -262,7 +262,7 @@ async def open_node(  # noqa: PLR0913 - settings, each with its name
     sources: Sequence[Source | str] | None = None,
     limits: Limits | None = None,
     on_log: LogSink | None = None,
-    on_answer: OnAnswer = ignore_answer,
+    on_answer: OnAnswer | None = None,
     cache: bool = True,
 ) -> AsyncIterator[Node]:
     """Open a node; what it opened is closed on the way out.

@@ -15,7 +15,7 @@ from ipvm.cli.activity import Activity, activity
 from ipvm.cli.options import Settings, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.terminal import plural
-from ipvm.exchange import StoreSource, configured_gateways, ignore_answer
+from ipvm.exchange import StoreSource, configured_gateways
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.node import Node, open_node
@@ -139,7 +139,7 @@ async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
             sources=[*stores, *gateways],
             limits=_limits(settings),
             on_log=output.log,
-            on_answer=output.answer if settings.trace else ignore_answer,
+            on_answer=output.answer if settings.trace else None,
             cache=not settings.no_cache,
         ) as node:
             yield node

@@ -23,7 +23,7 @@ async def opened_blocks(
     sources: Sequence[Source | str] | None,
     *,
     limits: Limits,
-    on_answer: OnAnswer = ignore_answer,
+    on_answer: OnAnswer | None = None,
 ) -> AsyncIterator[tuple[Blockstore, BlockService]]:
     """Open a store, and give it with the sources behind it.
 
@@ -52,4 +52,7 @@ async def opened_blocks(
             else each
             for each in given
         ]
-        yield store, BlockService(store, *behind, limits=limits, on_answer=on_answer)
+        yield (
+            store,
+            BlockService(store, *behind, limits=limits, on_answer=on_answer or ignore_answer),
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack, final
 
 import trio
 
-from ipvm.exchange import OnAnswer, Source, ignore_answer
+from ipvm.exchange import OnAnswer, Source
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey
@@ -140,7 +140,7 @@ def open(  # noqa: A001, PLR0913 - `ipvm.sync.open()` is how it is called; see `
     sources: Sequence[Source | str] | None = None,
     limits: Limits | None = None,
     on_log: LogSink | None = None,
-    on_answer: OnAnswer = ignore_answer,
+    on_answer: OnAnswer | None = None,
     cache: bool = True,
 ) -> Iterator[SyncNode]:
     """Open a node in a thread of its own; see `ipvm.open`."""

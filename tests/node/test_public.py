@@ -49,7 +49,7 @@ SHAPES = {
 }
 OPEN = (
     "(*, store=None, offline=False, sources=None, limits=None, on_log=None, "
-    "on_answer=ignore_answer, cache=True)"
+    "on_answer=None, cache=True)"
 )
 
 
