@@ -166,7 +166,7 @@ def _bar(line: Line) -> str:
 
 def quantity(amount: float, unit: Unit) -> str:
     """Write an amount in the unit that suits its size."""
-    if unit == "MB":
-        return f"{amount:.3g} MB"
+    if unit != "s":
+        return f"{amount:.3g} {unit}"
     size, name = next((each for each in _UNITS if amount >= each[0]), _UNITS[-1])
     return f"{amount / size:.3g} {name}"

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Effort", "Line", "Row", "Unit", "Unmeasurable", "optional"]
 
-Unit: TypeAlias = Literal["s", "MB"]
+Unit: TypeAlias = Literal["s", "MB", "blocks"]
 
 
 class Unmeasurable(Exception):
@@ -49,7 +49,7 @@ class Line:
         rival: What the rival took; None where the line is about our side alone.
         beside: Who the rival is.
         part: What of the row it is about, where the row has several lines.
-        unit: Of both figures: seconds, or megabytes.
+        unit: Of both figures: seconds, megabytes, or a number of blocks.
         ratio: Ours to the rival's, the median over the rounds; less is better.
         spread: The ratios that a quarter of the rounds was below, and a quarter above.
         bar: The most that the ratio may be, or our figure, whichever `bar_on` says.

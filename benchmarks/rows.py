@@ -6,15 +6,18 @@ from benchmarks import (
     calls,
     closure,
     computing,
+    folders,
     hostcalls,
     instances,
     kernels,
+    large,
     links,
     loads,
     mapping,
     processes,
     stages,
     together,
+    wasi,
 )
 from benchmarks.row import Row
 
@@ -26,6 +29,7 @@ ROWS: Final[dict[str, Row]] = {
         calls.ROWS,
         instances.ROWS,
         hostcalls.ROWS,
+        wasi.ROWS,
         links.ROWS,
         loads.ROWS,
         closure.ROWS,
@@ -34,6 +38,8 @@ ROWS: Final[dict[str, Row]] = {
         computing.ROWS,
         mapping.ROWS,
         kernels.ROWS,
+        large.ROWS,
+        folders.ROWS,
         stages.ROWS,
     )
     for row in group

@@ -7,7 +7,7 @@ hands those to the runtime.
 import logging
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack, final
 
@@ -15,7 +15,7 @@ import trio
 
 from ipvm import registry
 from ipvm.engine import Bundles, Compiler, opened_engine
-from ipvm.exchange import BlockService, Pins, Source
+from ipvm.exchange import BlockService, OnAnswer, Pins, Source, opened_blocks
 from ipvm.files import Files
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
@@ -24,11 +24,12 @@ from ipvm.model import Profile
 from ipvm.model.wording import printable
 from ipvm.registry import CidTarget, PathTarget, Target, parse_target
 from ipvm.runtime import CallOptions, Cars, Compiling, LogSink, Program, Runtime, gather, resolved
-from ipvm.store import Blockstore, Collected, store_path
+from ipvm.store import Blockstore, Collected
 
 if TYPE_CHECKING:
     from ipvm.files.adding import AddOptions
     from ipvm.registry import Published
+    from ipvm.runtime.running import CommandResult, RunOptions
     from ipvm.runtime.session import Session
 
 __all__ = ["Node", "open_node"]
@@ -120,6 +121,28 @@ class Node:
         program = await self.load(target, fuel=fuel, memory=memory, profile=profile)
         async with program.session() as session:
             yield session
+
+    async def run(
+        self,
+        target: Cid | str | Path,
+        arguments: Sequence[str] = (),
+        **options: Unpack["RunOptions"],
+    ) -> "CommandResult":
+        """Run a WASI command over files and folders by CID; what it writes becomes CIDs.
+
+        Args:
+            target: A CID, `ipfs://CID`, or a path, which is published first.
+            arguments: What it is told, without its own name.
+            options: See `ipvm.runtime.running.RunOptions`.
+
+        Raises:
+            InvalidArguments: The program is no command, or it cannot be given that.
+            NotFound, Unavailable, InvalidData, LinkError, Refused: Something cannot be had.
+        """
+        from ipvm.runtime.running import run  # noqa: PLC0415 - calls do without it
+
+        root = await self.resolve(target)
+        return await run(self._runtime, self.files, self.pins, root, arguments, **options)
 
     async def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""
@@ -232,14 +255,15 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(  # noqa: PLR0913 - each is a choice of its own, and has a name
+async def open_node(  # noqa: PLR0913 - settings, each with its name
     *,
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
-    sources: Sequence[Source] = (),
+    sources: Sequence[Source | str] | None = None,
     peers: Sequence[str] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
+    on_answer: OnAnswer | None = None,
     cache: bool = True,
 ) -> AsyncIterator[Node]:
     """Open a node; what it opened is closed on the way out.
@@ -247,36 +271,28 @@ async def open_node(  # noqa: PLR0913 - each is a choice of its own, and has a n
     Args:
         store: A store, or the folder of one; else `IPVM_STORE` or the platform's data folder.
         offline: Leave the sources alone.
-        sources: Where blocks come from that the store has not, asked in this order.
-        peers: Addresses of peers that are asked last, over Bitswap: `/ip4/…/tcp/4001/p2p/12D3…`. Needs
-            the extra `ipvm[p2p]`, which is imported when they are asked first.
+        sources: Where blocks come from that the store has not, asked in this order; text is the
+            address of a gateway. Without any, the gateways that the user of this machine has chosen.
+        peers: Addresses of peers, asked over Bitswap before gateways. Needs the extra `ipvm[p2p]`.
         limits: Bounds that protect this machine.
         on_log: Takes what guests say; the logger `ipvm.guest` takes it otherwise.
+        on_answer: Is told which source was asked for what, and what came of it.
         cache: Keep machine code for later, in `IPVM_CACHE` or the platform's cache folder, and take
             it from there.
 
     Raises:
         Refused: The installed engine is not the one that this version knows.
-        InvalidData, Refused: The store cannot be opened.
+        InvalidData, Refused: The store cannot be opened, or a source has no such address.
     """
     await trio.lowlevel.checkpoint()
-    bounds = Limits() if limits is None else limits
-    sink = _log if on_log is None else on_log
-    async with opened_engine(cache=cache, limits=bounds) as (compiler, bundles):
-        async with AsyncExitStack() as stack:
-            if store is None or isinstance(store, str | Path):
-                from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
-
-                path = store_path(store, os.environ)
-                store = stack.enter_context(Lmdb(path, map_bytes=bounds.store_map_bytes))
-            if peers and not offline:
-                from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
-
-                sources = (*sources, await stack.enter_async_context(open_peering(peers)))
-            blocks = BlockService(store, *(() if offline else sources), limits=bounds)
-            yield Node(
-                store, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink
-            )
+    bounds, sink = limits or Limits(), on_log or _log
+    behind, dialled = ((), ()) if offline else (sources, peers)
+    opened = opened_blocks(store, behind, peers=dialled, limits=bounds, on_answer=on_answer)
+    async with (
+        opened_engine(cache=cache, limits=bounds) as (compiler, bundles),
+        opened as (kept, blocks),
+    ):
+        yield Node(kept, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink)
 
 
 def _log(cid: Cid, message: str) -> None:

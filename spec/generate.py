@@ -47,9 +47,19 @@ _SHARED_BOUNDS: Final = (
     "CALL_MEMORY_KEPT",
     "READS_INLINE_MAX",
     "MESSAGE_BYTES_MAX",
+    "COMMAND_TEXT_BYTES_MAX",
     "FUEL_DEFAULT",
     "MEMORY_DEFAULT",
     "TABLE_ELEMENTS_MAX",
+    "FILE_BYTES_MAX",
+    "FILE_DEPTH_MAX",
+    "FILE_PATH_BYTES_MAX",
+    "FILE_READ_BYTES_MAX",
+    "HAMT_FANOUT_MAX",
+    "NODES_AT_HAND_MAX",
+    "NODES_AT_HAND_BYTES_MAX",
+    "SYMLINK_BYTES_MAX",
+    "SYMLINKS_FOLLOWED_MAX",
 )
 """The constants of `ipvm.limits` that other runtimes have to have too."""
 

@@ -6,7 +6,9 @@ in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
 """
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -44,6 +46,9 @@ def session_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("IPVM_CACHE", str(home / "cache"))
         for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             patch.setenv(variable, str(home / variable.lower()))
+        patch.setenv("IPFS_PATH", str(home / "ipfs"))
+        for variable in ("IPFS_GATEWAY", "IPVM_GATEWAYS"):
+            patch.delenv(variable, raising=False)
         yield home / "store"
 
 
@@ -59,3 +64,18 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(f"vectors written elsewhere are absent: no folder {VECTORS}")
     return VECTORS
+
+
+@pytest.fixture
+def administer() -> Callable[..., None]:
+    """Run a command that takes root, like mount. Where that cannot be, the test is skipped."""
+
+    def administer(name: str, *arguments: object) -> None:
+        program = shutil.which(name)
+        if not program or os.geteuid() != 0:
+            pytest.skip(f"{name} takes root")
+        command = [program, *map(str, arguments)]
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+            pytest.skip(f"{name} is not permitted here")
+
+    return administer

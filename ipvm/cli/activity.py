@@ -35,11 +35,17 @@ class Activity:
         self.text = text
         self.detail: Callable[[], str] = str
         self._line: Status | None = None
+        self._gave_way = False
 
     def make_room(self) -> None:
         """Take the line away. It comes back if there is more to wait for."""
         if self._line is not None:
             self._line.stop()
+
+    def give_way(self) -> None:
+        """Take the line away for good: somebody else writes from now on. Any thread may say so."""
+        self._gave_way = True
+        self.make_room()
 
     async def show(self) -> None:
         """Show the line until cancelled."""
@@ -49,10 +55,11 @@ class Activity:
         from rich.text import Text  # noqa: PLC0415
 
         with Console(stderr=True).status(Text(self._shown())) as self._line:
-            while True:
+            while not self._gave_way:
                 await trio.sleep(_REFRESH_SECONDS)
                 self._line.update(Text(self._shown()))
                 self._line.start()
+            self._line.stop()
 
     def _shown(self) -> str:
         return escaped(self.text + self.detail())

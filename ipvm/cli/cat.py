@@ -5,10 +5,13 @@ from functools import partial
 from typing import final
 
 import click
+import trio
 
 from ipvm.cli.options import Command
 from ipvm.cli.session import Session, run
+from ipvm.cli.streams import write_standard_output
 from ipvm.errors import LimitExceeded
+from ipvm.files import pour
 from ipvm.ipld import Value
 from ipvm.limits import BLOCK_BYTES_MAX
 
@@ -45,8 +48,7 @@ async def _cat(paths: Sequence[str], offset: int, length: int | None, session: S
         file = await session.node.files.open(path)
         first = min(offset, file.size)
         count = file.size - first if length is None else min(length, file.size - first)
-        async for piece in file.pieces(first, count):
-            sink.take(piece)
+        await pour(file.pieces(first, count), sink.take)
         offset -= first
         length = None if length is None else length - count
         if length == 0:
@@ -64,12 +66,14 @@ class _Sink:
         self._bytes = 0
         session.activity.detail = lambda: f": {self._bytes:,} bytes"
 
-    def take(self, piece: memoryview | bytes) -> None:
-        self._bytes += len(piece)
+    async def take(self, pieces: Sequence[memoryview | bytes]) -> None:
+        self._bytes += sum(map(len, pieces))
         if not self._output.as_json:
-            self._output.payload(bytes(piece))
+            self._output.make_room()
+            await write_standard_output(*pieces)
             return
-        self._data += piece
+        await trio.lowlevel.checkpoint()
+        self._data += b"".join(pieces)
         if self._bytes > BLOCK_BYTES_MAX:
             how = "cat without --json writes any number of bytes"
             raise LimitExceeded("BLOCK_BYTES_MAX", BLOCK_BYTES_MAX, how=how)

@@ -109,7 +109,9 @@ def _next_step(error: IpvmError) -> str:
     if isinstance(error, GuestError) and error.kind == "out-of-fuel":
         return "give it more with --fuel N"
     if isinstance(error, errors.NotFound) and hasattr(error, "cid"):  # a block; the class is costly
-        return "take it from another store with --from FOLDER, or publish or put it here"
+        return (
+            "take it from somewhere with --gateway URL or --from FOLDER, or publish or put it here"
+        )
     return next((hint for kind, hint in _NEXT_STEPS if isinstance(error, kind)), "")
 
 
@@ -123,6 +125,8 @@ def _details(error: IpvmError) -> dict[str, object]:
         return {"kind": error.kind, "detail": error.detail, "frames": frames, **code}
     if isinstance(error, LimitExceeded):
         return {"limit": error.limit, "maximum": error.maximum}
+    if type(error).__name__ == "InvalidCar":  # the class is costly
+        return {key: getattr(error, key) for key in ("offset", "blocks", "problem")}
     return {}
 
 

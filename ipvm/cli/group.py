@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "publish": "Publish functions and print their CIDs, one a line.",
         "call": "Call a function and print its result.",
+        "run": "Run a WASI command over files and folders by CID, and keep what it writes.",
         "inspect": "Show what a function offers, what it needs, and whether it links.",
         "graph": "Draw the functions that a function is linked to.",
         "relink": "Swap dependencies of a function and print the CID of what comes of it.",

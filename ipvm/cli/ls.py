@@ -1,5 +1,6 @@
 """`ipvm ls`: what is in a folder."""
 
+from collections.abc import AsyncGenerator
 from functools import partial
 
 import click
@@ -14,6 +15,7 @@ from ipvm.ipld import Value
 __all__ = ["ls"]
 
 _LINES_TOGETHER = 1000
+_LONG_LINES_TOGETHER = 16
 _LETTERS = {"directory": "d", "symlink": "l", "file": "-", "value": "v"}
 
 
@@ -46,14 +48,13 @@ async def _ls(path: str, is_long: bool, session: Session) -> None:  # noqa: FBT0
     session.activity.detail = lambda: f": {plural(found, 'entry').replace('entrys', 'entries')}"
     rows: list[Value] = []
     lines: list[str] = []
-    async for entry in await files.listing(folder):
+    async for entry, stat in _entries(folder, session, is_long=is_long):
         found += 1
-        stat = await _stat(folder, entry, session) if is_long else None
         if session.output.as_json:
             rows.append(_row(entry, stat))
             continue
         lines.append(_line(entry, stat))
-        if is_long or len(lines) == _LINES_TOGETHER:
+        if len(lines) == (_LONG_LINES_TOGETHER if is_long else _LINES_TOGETHER):
             session.output.text("\n".join(lines))
             lines.clear()
     if session.output.as_json:
@@ -62,9 +63,16 @@ async def _ls(path: str, is_long: bool, session: Session) -> None:  # noqa: FBT0
         session.output.text("\n".join(lines))
 
 
-async def _stat(folder: Place, entry: Entry, session: Session) -> Stat:
+async def _entries(
+    folder: Place, session: Session, *, is_long: bool
+) -> AsyncGenerator[tuple[Entry, Stat | None], None]:
     files = session.node.files
-    return await files.stat(await files.entered(folder, entry))
+    if is_long:
+        async for entry, place in await files.contents(folder):
+            yield entry, await files.stat(place)
+    else:
+        async for entry in await files.listing(folder):
+            yield entry, None
 
 
 def _row(entry: Entry, stat: Stat | None) -> Value:

@@ -36,11 +36,15 @@ def pack(target: str, file: str | None, receipt: str | None) -> None:
 async def _pack(target: str, path: Path | None, receipt: Cid | None, session: Session) -> None:
     cars = session.node.cars
     packing = await cars.list_pack(await session.resolve(target), receipt=receipt)
-    session.activity.text = f"Writing {plural(len(packing.cids), 'block')}"
+
+    def progress(blocks: int, car_bytes: int) -> None:
+        total = plural(len(packing.cids), "block")
+        session.activity.text = f"Writing {blocks:,} of {total}, {plural(car_bytes, 'byte')}"
+
     async with car_output(path, session.output) as write:
-        written = await cars.write_pack(packing, write)
+        written = await cars.write_pack(packing, write, progress=progress)
     for cid in packing.absent:
-        session.output.note(f"the result links to {cid}, which is not here")
+        session.output.note(f"the record links to {cid}, which is not here")
     if session.output.as_json:
         fields: dict[str, Value] = {
             "roots": [str(cid) for cid in written.roots],

@@ -3,14 +3,17 @@
 import io
 import os
 import sys
-from typing import BinaryIO
+from collections.abc import AsyncIterator, Sequence
+from typing import BinaryIO, Final
 
 import trio
 
 from ipvm.cli.failures import OutputFailed
 from ipvm.errors import Refused
 
-__all__ = ["read_standard_input", "write_standard_output"]
+__all__ = ["read_standard_input", "standard_input_pieces", "write_standard_output"]
+
+_PIECE_BYTES: Final = 1024 * 1024
 
 
 async def read_standard_input(size: int) -> bytes:
@@ -34,7 +37,17 @@ async def read_standard_input(size: int) -> bytes:
         raise Refused(f"standard input cannot be read: {error.strerror}") from error
 
 
-async def write_standard_output(data: bytes) -> None:
+async def standard_input_pieces() -> AsyncIterator[bytes]:
+    """Give standard input piece by piece, to its end.
+
+    Raises:
+        Refused: It cannot be read.
+    """
+    while piece := await read_standard_input(_PIECE_BYTES):
+        yield piece
+
+
+async def write_standard_output(*pieces: bytes | memoryview) -> None:
     """Write all of the bytes to standard output.
 
     Raises:
@@ -47,18 +60,20 @@ async def write_standard_output(data: bytes) -> None:
     try:
         if descriptor is None:
             await trio.lowlevel.checkpoint()
-            stream.write(data)
+            stream.write(b"".join(pieces))
             return
-        view = memoryview(data)
-        while view:
-            written = await trio.to_thread.run_sync(
-                os.write, descriptor, view, abandon_on_cancel=True
-            )
-            view = view[written:]
+        await trio.to_thread.run_sync(_write_all, descriptor, pieces, abandon_on_cancel=True)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise OutputFailed(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _write_all(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(descriptor, view) :]
 
 
 def _descriptor(stream: BinaryIO) -> int | None:

@@ -1,6 +1,6 @@
 """Read the nodes of UnixFS into records that can be trusted.
 
-A record that exists is whole: a file node has one size for each child and they add up, the entries
+A record that exists is whole: a file node has one end for each child, in order, the entries
 of a folder have names that can be names and each is there once, and each link of a shard is in a
 slot of its own that the shard says is taken. What only the children could show (that a child is as
 long as its parent says, that a name is in the slot of its hash) is checked where they are met.
@@ -11,9 +11,9 @@ Source: the UnixFS specification of ipfs/specs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from ipvm.errors import InvalidData
@@ -65,7 +65,7 @@ class FileNode:
         cid: Of the block.
         data: Its own bytes.
         children: Where the others are, in order; none that is empty.
-        sizes: Bytes of each child.
+        ends: Where each child ends, in bytes from where this node begins.
         size: Bytes of all together.
         mode: Permissions, if they are told.
         mtime_nanoseconds: Time of the last change since 1970, if it is told.
@@ -74,7 +74,7 @@ class FileNode:
     cid: Cid
     data: bytes
     children: tuple[Cid, ...] = ()
-    sizes: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
     size: int
     mode: int | None = None
     mtime_nanoseconds: int | None = None
@@ -82,10 +82,19 @@ class FileNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderNode:
-    """A folder in one block, its entries as stored."""
+    """A folder in one block.
+
+    Attributes:
+        cid: Of the block.
+        entries: Its entries as stored.
+        by_name: The same by name.
+        mode: Permissions, if they are told.
+        mtime_nanoseconds: Time of the last change since 1970, if it is told.
+    """
 
     cid: Cid
     entries: tuple[Entry, ...]
+    by_name: Mapping[str, Entry] = field(repr=False)
     mode: int | None = None
     mtime_nanoseconds: int | None = None
 
@@ -173,7 +182,7 @@ def _file(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FileNode:
         cid=cid,
         data=message.data,
         children=tuple(part[0] for part in parts),
-        sizes=tuple(part[1] for part in parts),
+        ends=tuple(accumulate((part[1] for part in parts), initial=len(message.data)))[1:],
         size=size,
         mode=message.mode,
         mtime_nanoseconds=message.mtime_nanoseconds,
@@ -182,12 +191,16 @@ def _file(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FileNode:
 
 def _folder(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FolderNode:
     entries = tuple(Entry(_checked(link.name or ""), link.cid, link.tsize) for link in links)
-    names = {entry.name for entry in entries}
-    if len(names) != len(entries):
+    by_name = {entry.name: entry for entry in entries}
+    if len(by_name) != len(entries):
         twice = _first_twice(entries)
         raise InvalidData(f"two entries of a folder have the name {twice!a}")
     return FolderNode(
-        cid=cid, entries=entries, mode=message.mode, mtime_nanoseconds=message.mtime_nanoseconds
+        cid=cid,
+        entries=entries,
+        by_name=by_name,
+        mode=message.mode,
+        mtime_nanoseconds=message.mtime_nanoseconds,
     )
 
 

@@ -5,7 +5,7 @@ is written are refused, and all writing is below one open folder (`target`).
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -16,7 +16,8 @@ import trio
 from ipvm.errors import InvalidData, LimitExceeded
 from ipvm.files import target
 from ipvm.files.decoding import FileNode, FolderNode, InvalidNode, ShardNode, SymlinkNode
-from ipvm.files.listing import Listing
+from ipvm.files.entering import Contents
+from ipvm.files.pouring import Piece, pour
 from ipvm.files.resolving import Place
 from ipvm.files.tree import Files
 from ipvm.limits import TREE_DEPTH_MAX
@@ -24,7 +25,7 @@ from ipvm.limits import TREE_DEPTH_MAX
 __all__ = ["Exported", "UnsafeSymlink", "export"]
 
 _THREAD_BYTES: Final = 64 * 1024
-"""Pieces from this size on are written in a thread; less is written before one would start."""
+"""Files from this size on are written in a thread; less is written before one would start."""
 
 
 class UnsafeSymlink(InvalidData):
@@ -47,7 +48,7 @@ class _Open:
     """A folder that is being written."""
 
     place: Place
-    listing: Listing
+    contents: Contents
     descriptor: int
     path: str
 
@@ -102,11 +103,11 @@ class _Writer:
             await self._write_one(parent, path, root)
             while self._open:
                 folder = self._open[-1]
-                entry = await anext(folder.listing, None)
-                if entry is None:
+                entered = await anext(folder.contents, None)
+                if entered is None:
                     self._close(self._open.pop())
                 else:
-                    place = await self._files.entered(folder.place, entry)
+                    entry, place = entered
                     path = f"{folder.path}/{entry.name}"
                     await self._write_one(folder.descriptor, path, place)
                 self._progress(self.written)
@@ -119,9 +120,9 @@ class _Writer:
         if isinstance(node, FolderNode | ShardNode):
             if len(self._open) >= TREE_DEPTH_MAX:
                 raise LimitExceeded("TREE_DEPTH_MAX", TREE_DEPTH_MAX)
-            listing = await self._files.listing(place)
+            contents = await self._files.contents(place)
             descriptor = target.make_folder(parent, name, path, force=self._force)
-            self._open.append(_Open(place, listing, descriptor, path))
+            self._open.append(_Open(place, contents, descriptor, path))
             self.written.folders += 1
         elif isinstance(node, FileNode):
             await self._write_file(parent, path, place, node)
@@ -145,18 +146,25 @@ class _Writer:
         reader = await self._files.open(place)
         file = target.PartialFile(parent, path)
         try:
-            async for piece in reader.pieces():
-                if len(piece) < _THREAD_BYTES:
-                    file.write(piece)
-                else:
-                    await trio.to_thread.run_sync(partial(file.write, piece))
-                self.written.content_bytes += len(piece)
-                self._progress(self.written)
+            if node.size < _THREAD_BYTES:
+                data = await reader.read()
+                file.write(data)
+                self._wrote(len(data))
+            else:
+                await pour(reader.pieces(), partial(self._write_pieces, file))
             name = path.rpartition("/")[2]
             file.finish(name, node.mode, node.mtime_nanoseconds, force=self._force)
             self.written.files += 1
         finally:
             file.close()
+
+    async def _write_pieces(self, file: target.PartialFile, pieces: Sequence[Piece]) -> None:
+        await trio.to_thread.run_sync(file.write, *pieces)
+        self._wrote(sum(map(len, pieces)))
+
+    def _wrote(self, size: int) -> None:
+        self.written.content_bytes += size
+        self._progress(self.written)
 
 
 def _check_symlink(link: bytes, depth: int, path: str) -> None:

@@ -14,12 +14,15 @@ class Kept:
 
     Args:
         bytes_max: Bytes of their blocks; a node that is larger by itself is not kept.
+
+    Attributes:
+        bytes_max: The same.
     """
 
     def __init__(self, bytes_max: int) -> None:
         self._nodes: dict[Cid, tuple[Node, int]] = {}
         self._bytes = 0
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
 
     def get(self, cid: Cid) -> Node | None:
         """Give a node, if it is here."""
@@ -31,9 +34,9 @@ class Kept:
 
     def put(self, cid: Cid, node: Node, size: int) -> None:
         """Keep a node, of a block of so many bytes."""
-        if size > self._bytes_max or cid in self._nodes:
+        if size > self.bytes_max or cid in self._nodes:
             return
         self._bytes += size
-        while self._bytes > self._bytes_max:
+        while self._bytes > self.bytes_max:
             self._bytes -= self._nodes.pop(next(iter(self._nodes)))[1]
         self._nodes[cid] = node, size

@@ -5,9 +5,12 @@ end before the range or begin behind it. A part that is not as long as its paren
 when it is met, after all that stands before it was given out.
 
 While a long range is read, the next few parts are fetched together, so that waiting for a source is
-shared. How many is bounded by their sizes: no more is held than `READ_AHEAD_BYTES` and one part.
+shared, and several cores verify them. How many is bounded by their sizes: no more is held than
+`READ_AHEAD_BYTES` and one part. Who reads one short range behind the other gets the same, if the
+source of nodes keeps pieces: what comes next is then fetched with what is asked for.
 """
 
+from bisect import bisect_right
 from collections import deque
 from typing import Final, NamedTuple, Self, final
 
@@ -22,7 +25,7 @@ from ipvm.limits import FILE_DEPTH_MAX, FILE_LINKS_HELD_MAX
 __all__ = ["READ_AHEAD_BYTES", "FileReader", "Pieces"]
 
 READ_AHEAD_BYTES: Final = 4 * 1024 * 1024
-_READ_AHEAD_PARTS: Final = 16
+_READ_AHEAD_PARTS: Final = 64
 
 
 class _Part(NamedTuple):
@@ -40,12 +43,23 @@ class Pieces:
 
     Each turn waits for blocks, or is a checkpoint. What stands before a part that cannot be had is
     given out before its failure is raised.
+
+    Args:
+        nodes: Where the parts come from.
+        root: The root of the file.
+        path: Its path, for messages.
+        span: The range.
+        kept_end: Where what is fetched ends, and kept for who comes next; nothing is kept without.
     """
 
-    def __init__(self, nodes: NodeSource, root: FileNode, path: str, span: range) -> None:
+    def __init__(
+        self, nodes: NodeSource, root: FileNode, path: str, span: range, kept_end: int | None = None
+    ) -> None:
         self._nodes = nodes
         self._path = path
         self._span = span
+        self._end = max(span.stop, kept_end or 0)
+        self._keep = kept_end is not None
         self._ready: deque[memoryview | bytes] = deque()
         self._ahead: deque[_Part] = deque()
         self._failure: IpvmError | None = None
@@ -58,7 +72,7 @@ class Pieces:
         if self._ready:
             await trio.lowlevel.checkpoint()
             return self._ready.popleft()
-        while self._ahead and self._failure is None:
+        while self._failure is None and self._ahead and self._ahead[0].start < self._span.stop:
             await self._advance()
             if self._ready:
                 return self._ready.popleft()
@@ -70,9 +84,12 @@ class Pieces:
     async def _advance(self) -> None:
         """Fetch the parts that come next, and put what they hold in the place of each."""
         parts = self._next_parts()
-        found = await self._nodes.get_together([part.cid for part in parts], self._path)
+        cids = [part.cid for part in parts]
+        found = await self._nodes.get_together(cids, [self._path] * len(cids), keep=self._keep)
         behind, self._ahead = self._ahead, deque()
         for number, (part, node) in enumerate(zip(parts, found, strict=True)):
+            if part.start >= self._span.stop:  # it is kept, for who comes next
+                break
             if self._ahead:  # a part that has parts of its own: those come before the rest
                 self._ahead.extend(parts[number:])
                 break
@@ -112,13 +129,14 @@ class Pieces:
     def _expand(self, node: FileNode, part: _Part) -> None:
         """Take the bytes of a node that are in the range, and note its parts that are."""
         self._take(node.data, part.start)
-        start = part.start + len(node.data)
-        for child, size in zip(node.children, node.sizes, strict=True):
-            if start >= self._span.stop:
+        first = bisect_right(node.ends, self._span.start - part.start)
+        start = part.start + (node.ends[first - 1] if first else len(node.data))
+        for child, below in zip(node.children[first:], node.ends[first:], strict=True):
+            if start >= self._end:
                 break
-            if start + size > self._span.start:
-                self._ahead.append(_Part(child, start, size, part.depth + 1))
-            start += size
+            end = part.start + below
+            self._ahead.append(_Part(child, start, end - start, part.depth + 1))
+            start = end
 
     def _take(self, data: bytes, start: int) -> None:
         first = max(self._span.start - start, 0)
@@ -142,6 +160,8 @@ class FileReader:
         self._nodes = nodes
         self.root = root
         self.path = path
+        self._end = -1
+        """Where the last read ended."""
 
     @property
     def size(self) -> int:
@@ -155,9 +175,7 @@ class FileReader:
             offset: Where it begins, in bytes; behind the end, there is nothing.
             length: Bytes that it has, if there are so many; without, all that remain.
         """
-        assert offset >= 0 and (length is None or length >= 0)  # noqa: PT018
-        end = self.size if length is None else min(offset + length, self.size)
-        return Pieces(self._nodes, self.root, self.path, range(min(offset, end), end))
+        return Pieces(self._nodes, self.root, self.path, self._span(offset, length))
 
     async def read(self, offset: int = 0, length: int | None = None) -> bytes:
         """Give a range as a whole; see `pieces`.
@@ -166,4 +184,35 @@ class FileReader:
             NodeNotFound, Unavailable: A block cannot be had.
             InvalidNode, LimitExceeded: The file is not what it says.
         """
-        return b"".join([piece async for piece in self.pieces(offset, length)])
+        span = self._span(offset, length)
+        data = self._at_hand(span)
+        if data is None:
+            kept_end = span.stop if span.start != self._end else span.start + READ_AHEAD_BYTES
+            kept = kept_end if self._nodes.keeps_pieces else None
+            pieces = Pieces(self._nodes, self.root, self.path, span, kept)
+            data = b"".join([piece async for piece in pieces])
+        else:
+            await trio.lowlevel.checkpoint()
+        self._end = span.stop
+        return data
+
+    def _span(self, offset: int, length: int | None) -> range:
+        assert offset >= 0 and (length is None or length >= 0)  # noqa: PT018
+        end = self.size if length is None else min(offset + length, self.size)
+        return range(min(offset, end), end)
+
+    def _at_hand(self, span: range) -> bytes | None:
+        """Give a range if it lies in one piece that is kept."""
+        node, start, stop = self.root, span.start, span.stop
+        for _ in range(FILE_DEPTH_MAX + 1):
+            if stop <= len(node.data) or start == stop:
+                return node.data[start:stop]
+            place = bisect_right(node.ends, start)
+            if start < len(node.data) or stop > node.ends[place]:
+                return None
+            begin = node.ends[place - 1] if place else len(node.data)
+            child = self._nodes.at_hand(node.children[place])
+            if not isinstance(child, FileNode) or child.size != node.ends[place] - begin:
+                return None
+            node, start, stop = child, start - begin, stop - begin
+        return None

@@ -14,7 +14,7 @@ from ipvm.files.decoding import FileNode, InvalidNode, Node, read_node
 from ipvm.files.kept import Kept
 from ipvm.ipld import Block, BlockNotFound, Cid
 
-__all__ = ["Blocks", "BlocksTogether", "NodeNotFound", "NodeSource"]
+__all__ = ["Blocks", "BlocksTogether", "NodeNotFound", "NodeSource", "Nodes"]
 
 _TOGETHER_MAX: Final = 16
 
@@ -54,6 +54,14 @@ class NodeNotFound(BlockNotFound):
         self.args = (f"{path}: {reason}",)
 
 
+class Nodes(Protocol):
+    """Where nodes come from: a NodeSource, or what counts them besides."""
+
+    async def get(self, cid: Cid, path: str) -> Node:
+        """Give a node; see `NodeSource.get`."""
+        ...
+
+
 @final
 class NodeSource:
     """The nodes of any tree.
@@ -72,6 +80,11 @@ class NodeSource:
         self._together = blocks if isinstance(blocks, BlocksTogether) else None
         self._kept = Kept(kept_bytes_max)
         self._pieces = Kept(pieces_bytes_max)
+
+    @property
+    def keeps_pieces(self) -> bool:
+        """Whether pieces of files are kept."""
+        return self._pieces.bytes_max > 0
 
     def at_hand(self, cid: Cid) -> Node | None:
         """Give a node that is kept, or None."""
@@ -108,13 +121,13 @@ class NodeSource:
         return node
 
     async def get_together(
-        self, cids: Sequence[Cid], path: str, *, keep: bool = False
+        self, cids: Sequence[Cid], paths: Sequence[str], *, keep: bool = False
     ) -> list[Node | IpvmError]:
         """Give several nodes at the price of waiting for one, each one or why it cannot be had.
 
         Args:
             cids: Of their blocks.
-            path: What they are a part of, for messages.
+            paths: What each is a part of, for messages.
             keep: Whether pieces of files among them are kept.
         """
         found: list[Node | IpvmError | None] = [self.at_hand(cid) for cid in cids]
@@ -123,10 +136,10 @@ class NodeSource:
             blocks = await self._together.get_present([cids[place] for place in absent])
             for place, block in zip(absent, blocks, strict=True):
                 if block is not None:
-                    found[place] = self._taken(block, path)
+                    found[place] = self._taken(block, paths[place])
         else:
             await trio.lowlevel.checkpoint()
-        await self._fill(found, cids, path)
+        await self._fill(found, cids, paths)
         nodes = [node for node in found if node is not None]
         for node in nodes if keep else ():
             if isinstance(node, FileNode) and not node.children:
@@ -134,7 +147,7 @@ class NodeSource:
         return nodes
 
     async def _fill(
-        self, found: list[Node | IpvmError | None], cids: Sequence[Cid], path: str
+        self, found: list[Node | IpvmError | None], cids: Sequence[Cid], paths: Sequence[str]
     ) -> None:
         """Ask for each that was not found."""
         absent = [place for place, node in enumerate(found) if node is None]
@@ -142,7 +155,7 @@ class NodeSource:
 
         async def fill() -> None:
             for place in places:
-                found[place] = await self._attempt(cids[place], path)
+                found[place] = await self._attempt(cids[place], paths[place])
 
         if len(absent) == 1:
             await fill()

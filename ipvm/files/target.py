@@ -97,12 +97,13 @@ class PartialFile:
         with translated(path):
             self._descriptor = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=parent)
 
-    def write(self, piece: memoryview | bytes) -> None:
+    def write(self, *pieces: memoryview | bytes) -> None:
         """Append bytes."""
         with translated(self._path):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
 
     def finish(
         self, name: str, mode: int | None, mtime_nanoseconds: int | None, *, force: bool

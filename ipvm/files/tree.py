@@ -5,7 +5,7 @@ Nothing is fetched before it is asked for, and of a file only the blocks that a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias, final
+from typing import Final, Literal, Self, TypeAlias, final
 
 import trio
 
@@ -19,14 +19,18 @@ from ipvm.files.decoding import (
     SymlinkNode,
     ValueNode,
 )
+from ipvm.files.entering import Contents
 from ipvm.files.listing import Listing
-from ipvm.files.reading import FileReader
-from ipvm.files.resolving import Place, TreePath, child, parse_tree_path, place_of, resolve
+from ipvm.files.reading import READ_AHEAD_BYTES, FileReader
+from ipvm.files.resolving import Place, TreePath, child, parse_tree_path, resolve
 from ipvm.files.source import Blocks, NodeSource
 from ipvm.ipld import Cid
 from ipvm.limits import TREE_DEPTH_MAX
 
 __all__ = ["Files", "Kind", "Stat", "Walk"]
+
+_KEPT_BYTES_MAX: Final = 2 * READ_AHEAD_BYTES
+"""Bytes of the nodes that are kept, and of pieces of files, so that few are fetched twice."""
 
 Kind: TypeAlias = Literal["file", "directory", "symlink", "value"]
 """What a path may lead to; a value is a block of DAG-CBOR or DAG-JSON, or a part of one."""
@@ -66,7 +70,9 @@ class Files:
     """
 
     def __init__(self, blocks: Blocks) -> None:
-        self._nodes = NodeSource(blocks)
+        self._nodes = NodeSource(
+            blocks, kept_bytes_max=_KEPT_BYTES_MAX, pieces_bytes_max=_KEPT_BYTES_MAX
+        )
 
     async def resolve(self, path: Cid | str | TreePath, *, follow: bool = True) -> Place:
         """Give what a path leads to; unless `follow`, a symlink at its end stays one."""
@@ -79,11 +85,8 @@ class Files:
 
     async def child(self, folder: Place, name: str) -> Place | None:
         """Give what a name in a folder leads to, without listing it; None if it is not there."""
+        await trio.lowlevel.checkpoint()
         return await child(self._nodes, folder, name)
-
-    async def entered(self, folder: Place, entry: Entry) -> Place:
-        """Give what an entry of a folder leads to."""
-        return await place_of(self._nodes, entry.cid, f"{folder.path}/{entry.name}")
 
     async def open(self, path: Cid | str | Place) -> FileReader:
         """Give a file, to be read by range.
@@ -112,6 +115,15 @@ class Files:
         if not isinstance(place.node, FolderNode | ShardNode):
             raise InvalidNode(f"{place.path} is no folder, but a {_kind(place)}")
         return Listing(self._nodes, place.node, place.path)
+
+    async def contents(self, path: Cid | str | Place) -> Contents:
+        """Give a folder, to be entered: `async for entry, place in await files.contents(path)`.
+
+        Raises:
+            InvalidNode: It is no folder.
+        """
+        place = await self._found(path)
+        return Contents(self._nodes, await self.listing(place), place.path)
 
     async def entries(self, path: Cid | str | Place) -> Sequence[Entry]:
         """List a folder at once; it may be long (see `listing`)."""
@@ -163,7 +175,7 @@ class Walk:
     def __init__(self, files: Files, root: Place) -> None:
         self._files = files
         self._next: Place | None = root
-        self._open: list[tuple[Place, Listing]] = []
+        self._open: list[Contents] = []
 
     def __aiter__(self) -> Self:
         return self
@@ -172,19 +184,18 @@ class Walk:
         place = self._next
         self._next = None
         while place is None and self._open:
-            folder, listing = self._open[-1]
-            entry = await anext(listing, None)
-            if entry is None:
+            entered = await anext(self._open[-1], None)
+            if entered is None:
                 self._open.pop()
             else:
-                place = await self._files.entered(folder, entry)
+                place = entered[1]
         if place is None:
             await trio.lowlevel.checkpoint()
             raise StopAsyncIteration
         if isinstance(place.node, FolderNode | ShardNode):
             if len(self._open) >= TREE_DEPTH_MAX:
                 raise LimitExceeded("TREE_DEPTH_MAX", TREE_DEPTH_MAX)
-            self._open.append((place, await self._files.listing(place)))
+            self._open.append(await self._files.contents(place))
         return place
 
 

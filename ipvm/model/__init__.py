@@ -1,5 +1,6 @@
 """The records of the spec and the values in them: pure, frozen, with one encoding each."""
 
+from ipvm.model.command import COMMAND_EXPORT, Command, path_problem
 from ipvm.model.conversion import InvalidRecord
 from ipvm.model.forms import BLOCK_TYPES
 from ipvm.model.records import (
@@ -27,6 +28,8 @@ from ipvm.model.values import (
 
 __all__ = [
     "BLOCK_TYPES",
+    "COMMAND_EXPORT",
+    "Command",
     "Failure",
     "FailureKind",
     "InvalidRecord",
@@ -43,6 +46,7 @@ __all__ = [
     "arguments",
     "from_record",
     "from_result",
+    "path_problem",
     "result",
     "to_argument",
     "wasm_type",

@@ -18,6 +18,7 @@ from ipvm import limits
 from ipvm.errors import FailureKind
 from ipvm.ipld import Cid
 from ipvm.model.bounds import require_count, require_integer, require_names, require_text
+from ipvm.model.command import COMMAND_EXPORT, Command
 from ipvm.model.conversion import InvalidRecord, convert
 from ipvm.model.encoding import Part, Record
 
@@ -112,6 +113,7 @@ class Invocation(Record, frozen=True, kw_only=True, tag_field="ipvm", tag="invoc
         fuel: Fuel that it may use, where that is not the default of the spec.
         memory: Bytes that its linear memories may take, where that is not the default.
         grants: What it may do beyond computing.
+        wasi: What it is given as a command; the arguments are text then, its own name first.
     """
 
     run: Cid
@@ -121,10 +123,11 @@ class Invocation(Record, frozen=True, kw_only=True, tag_field="ipvm", tag="invoc
     fuel: int | None = None
     memory: int | None = None
     grants: tuple[str, ...] = ()
+    wasi: Command | None = None
 
     def __post_init__(self) -> None:
         require_text(self, "func", self.func, bytes_max=limits.NAME_BYTES_MAX)
-        require_count(self, "args", len(self.args), maximum=limits.FUNCTION_PARAMETERS_MAX)
+        self._check_arguments()
         require_integer(self, "fuel", self.fuel, minimum=1)
         require_integer(self, "memory", self.memory, minimum=1)
         self._require_silence("fuel", self.fuel, limits.FUEL_DEFAULT)
@@ -134,6 +137,19 @@ class Invocation(Record, frozen=True, kw_only=True, tag_field="ipvm", tag="invoc
         require_count(self, "grants", len(self.grants), maximum=limits.RECORD_ENTRIES_MAX)
         for index, grant in enumerate(self.grants):
             require_text(self, f"grants[{index}]", grant, bytes_max=limits.NAME_BYTES_MAX)
+
+    def _check_arguments(self) -> None:
+        if self.wasi is None:
+            require_count(self, "args", len(self.args), maximum=limits.FUNCTION_PARAMETERS_MAX)
+            return
+        if self.func != COMMAND_EXPORT:
+            raise InvalidRecord("invocation", "func", f"a command is run by {COMMAND_EXPORT}")
+        require_count(self, "args", len(self.args), maximum=limits.RECORD_ENTRIES_MAX)
+        for index, argument in enumerate(self.args):
+            if not isinstance(argument, str) or "\0" in argument:
+                problem = "the arguments of a command are text without zeros"
+                raise InvalidRecord("invocation", f"args[{index}]", problem)
+            require_text(self, f"args[{index}]", argument, bytes_max=limits.COMMAND_TEXT_BYTES_MAX)
 
     def _require_silence(self, path: str, bound: int | None, default: int) -> None:
         """Refuse a bound that is the default: the invocation without it is the same."""

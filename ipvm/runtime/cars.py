@@ -1,11 +1,13 @@
 """Move blocks in and out by CAR files: what a node offers of `ipvm.store.car`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
 from ipvm.exchange import BlockService
-from ipvm.ipld import Cid
+from ipvm.ipld import Block, Cid
 from ipvm.limits import Limits
+from ipvm.runtime.identity import own_blocks
 from ipvm.runtime.packing import Packing, pack_list
 from ipvm.store import Blockstore
 from ipvm.store.car import (
@@ -29,6 +31,7 @@ class Cars:
     def __init__(self, store: Blockstore, blocks: BlockService, limits: Limits) -> None:
         self._store = store
         self._blocks = blocks
+        self._packed = _WithOwn(blocks)
         self._limits = limits
 
     async def import_file(self, path: str | Path, *, pin: bool = True) -> Taken:
@@ -71,8 +74,31 @@ class Cars:
 
     async def list_pack(self, target: Cid, *, receipt: Cid | None = None) -> Packing:
         """List what `pack` would write."""
-        return await pack_list(target, self._blocks, limits=self._limits, receipt=receipt)
+        return await pack_list(target, self._packed, limits=self._limits, receipt=receipt)
 
-    async def write_pack(self, packing: Packing, write: Write) -> Exported:
-        """Write what was listed."""
-        return await export_blocks(packing.roots, packing.cids, self._blocks, write)
+    async def write_pack(
+        self,
+        packing: Packing,
+        write: Write,
+        *,
+        progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> Exported:
+        """Write what was listed; `progress` is told the blocks and bytes that are written."""
+        return await export_blocks(
+            packing.roots, packing.cids, self._packed, write, progress=progress
+        )
+
+
+@final
+class _WithOwn:
+    """Blocks, and those that records link to and every runtime has in itself."""
+
+    def __init__(self, blocks: BlockService) -> None:
+        self._blocks = blocks
+
+    async def get(self, cid: Cid) -> Block:
+        own = own_blocks().get(cid)
+        return own or await self._blocks.get(cid)
+
+    async def has(self, cid: Cid) -> bool:
+        return cid in own_blocks() or await self._blocks.has(cid)

@@ -10,34 +10,21 @@ from typing import Final, final
 
 import trio
 
-from ipvm.engine import WASMTIME_MAJOR, Bundles, Compiler, Postponed, WouldWait
-from ipvm.errors import GuestError, LimitExceeded
+from ipvm.engine import Bundles, Compiler, Postponed, WouldWait
+from ipvm.errors import GuestError
 from ipvm.exchange import BlockService
-from ipvm.ipld import DAG_CBOR, Block, Cid, Value, encode
-from ipvm.limits import (
-    BLOCK_BYTES_MAX,
-    FUEL_DEFAULT,
-    MEMORY_DEFAULT,
-    READS_INLINE_MAX,
-    Limits,
-)
-from ipvm.model import (
-    Failure,
-    Invocation,
-    Outcome,
-    Profile,
-    Receipt as ReceiptRecord,
-    arguments,
-)
+from ipvm.ipld import Block, Cid, Value
+from ipvm.limits import Limits
+from ipvm.model import Profile, arguments
 from ipvm.runtime.abi import Operand, operands_from_values, result_value
 from ipvm.runtime.brief import Listener, run_at_once
 from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
 from ipvm.runtime.executor import Executor
-from ipvm.runtime.identity import kernel_cid, machine
 from ipvm.runtime.options import CallOptions
 from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
+from ipvm.runtime.records import invocation_block, keep_receipt, outcome
 from ipvm.runtime.run import LogSink, Run
 from ipvm.runtime.task import Task
 from ipvm.runtime.turns import Turns
@@ -46,8 +33,6 @@ __all__ = ["Runtime"]
 
 WARM_CALLS: Final = 8
 """Calls of a function after which its program is loaded into the pool."""
-_TOLD: Final = frozenset({"abort", "trap"})
-"""Failures whose detail goes into a receipt. That of the others is the wording of this runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +131,14 @@ class Runtime:
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None]:
         run = self.run()
-        execution = await self.executor(run).execute(_task(entry, operands, options))
-        value = direct_value(entry.signature, execution.results)
-        if run.has_kept:
-            await run.store()
+        try:
+            execution = await self.executor(run).execute(_task(entry, operands, options))
+            value = direct_value(entry.signature, execution.results)
+            if run.has_kept:
+                await run.store()
+        finally:
+            if run.is_leased:
+                await run.release()
         return value, execution.fuel_used
 
     async def _count(self, entry: Entry) -> None:
@@ -174,13 +163,18 @@ class Runtime:
         await trio.lowlevel.checkpoint()
         given = arguments(entry.signature, values, name=entry.name)
         invocation = _invocation(entry, given, options)
-        ended = await self._run(entry, given, options)
-        if ended.run.obstacle is not None:
-            raise ended.run.obstacle
-        return await self._keep_receipt(ended, invocation, entry)
-
-    async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
         run = self.run()
+        try:
+            ended = await self._run(run, entry, given, options)
+            if run.obstacle is not None:
+                raise run.obstacle
+            return await self._keep_receipt(ended, invocation, entry)
+        finally:
+            await run.release()
+
+    async def _run(
+        self, run: Run, entry: Entry, given: Sequence[Value], options: CallOptions
+    ) -> _Ended:
         task = _task(entry, operands_from_values(entry.signature, given), options)
         fuel_used: int | None = None
         try:
@@ -194,31 +188,23 @@ class Runtime:
         return _Ended(run, value, None, fuel_used)
 
     async def _keep_receipt(self, ended: _Ended, invocation: Block, entry: Entry) -> Receipt:
-        reads = tuple(sorted(ended.run.reads, key=bytes))
-        extra = [invocation]
-        links: tuple[Cid, ...] | Cid = reads
-        if len(reads) > READS_INLINE_MAX:
-            extra.append(_block(list(reads), "the list of the blocks that it read"))
-            links = extra[-1].cid
-        record = ReceiptRecord(
-            ran=invocation.cid,
-            out=_outcome(ended),
+        made = () if ended.error else ended.run.take()
+        kept = await keep_receipt(
+            self.blocks,
+            [*made, invocation],
+            outcome(ended.value, ended.error),
             fuel=ended.fuel_used,
-            reads=links,
-            engine=_engine(entry.program.profile),
+            reads=ended.run.reads,
+            program=entry.program,
         )
-        block = _block(record.to_value(), "the receipt, which holds the result")
-        if ended.error is None:
-            await ended.run.store()
-        await self.blocks.put_many([*extra, block])
         return Receipt(
-            cid=block.cid,
+            cid=kept.cid,
             invocation=invocation.cid,
             signature=entry.signature,
             error=ended.error,
             fuel=ended.fuel_used,
-            reads=reads,
-            record=record,
+            reads=kept.reads,
+            record=kept.record,
         )
 
 
@@ -232,44 +218,10 @@ def _task(entry: Entry, operands: Sequence[Operand], options: CallOptions) -> Ta
 
 
 def _invocation(entry: Entry, given: Sequence[Value], options: CallOptions) -> Block:
-    profile = entry.program.profile
-    counts = profile == "deterministic" and options.fuel != FUEL_DEFAULT
-    record = Invocation(
+    return invocation_block(
+        options,
         run=entry.program.plan.root.cid,
         func=entry.name,
-        args=tuple(given),
-        profile=profile,
-        fuel=options.fuel if counts else None,
-        memory=None if options.memory == MEMORY_DEFAULT else options.memory,
+        args=given,
+        profile=entry.program.profile,
     )
-    return _block(record.to_value(), "the invocation, which holds the arguments")
-
-
-def _block(value: Value, what: str) -> Block:
-    """Encode a part of a receipt.
-
-    Raises:
-        LimitExceeded: It is larger than a block. Every runtime comes to the same.
-    """
-    data = encode(value, DAG_CBOR)
-    if len(data) > BLOCK_BYTES_MAX:
-        how = f"that is {what}: pass large values as links to blocks"
-        raise LimitExceeded("block_bytes", BLOCK_BYTES_MAX, found=len(data), how=how)
-    return Block.of(data, codec=DAG_CBOR)
-
-
-def _outcome(ended: _Ended) -> Outcome:
-    error = ended.error
-    if error is None:
-        return Outcome(ok=ended.value)
-    message = error.detail if error.kind in _TOLD else None
-    return Outcome(error=Failure(kind=error.kind, code=error.code, message=message))
-
-
-def _engine(profile: Profile) -> dict[str, Value]:
-    engine: dict[str, Value] = {
-        "kernel": kernel_cid(),
-        "profile": profile,
-        "wasmtime": WASMTIME_MAJOR,
-    }
-    return engine if profile == "deterministic" else {**engine, "machine": machine()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack, final
 
 import trio
 
-from ipvm.exchange import Source
+from ipvm.exchange import OnAnswer, Source
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey
@@ -25,6 +25,7 @@ from ipvm.sync.sessions import SyncSession
 
 if TYPE_CHECKING:
     from ipvm.files.adding import AddOptions
+    from ipvm.runtime.running import CommandResult, RunOptions
 
 __all__ = ["SyncNode", "open"]
 
@@ -64,6 +65,15 @@ class SyncNode:
         program = self.load(target, fuel=fuel, memory=memory, profile=profile)
         with program.session() as session:
             yield session
+
+    def run(
+        self,
+        target: Cid | str | Path,
+        arguments: Sequence[str] = (),
+        **options: Unpack["RunOptions"],
+    ) -> "CommandResult":
+        """Run a WASI command; what it writes becomes CIDs."""
+        return self._loop.wait(lambda: self._node.run(target, arguments, **options))
 
     def resolve(self, target: Cid | str | Path) -> Cid:
         """Give the CID that a target means; a path is published."""
@@ -123,14 +133,15 @@ class SyncNode:
 
 
 @contextmanager
-def open(  # noqa: A001, PLR0913 - `ipvm.sync.open()` is how it is called, as `ipvm.open()`
+def open(  # noqa: A001, PLR0913 - `ipvm.sync.open()` is how it is called; see `ipvm.open`
     *,
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
-    sources: Sequence[Source] = (),
+    sources: Sequence[Source | str] | None = None,
     peers: Sequence[str] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
+    on_answer: OnAnswer | None = None,
     cache: bool = True,
 ) -> Iterator[SyncNode]:
     """Open a node in a thread of its own; see `ipvm.open`."""
@@ -145,6 +156,7 @@ def open(  # noqa: A001, PLR0913 - `ipvm.sync.open()` is how it is called, as `i
             peers=peers,
             limits=limits,
             on_log=on_log,
+            on_answer=on_answer,
             cache=cache,
         ) as node:
             stop = trio.Event()

@@ -14,6 +14,7 @@ from ipvm.host import CompanionName, companion_bytes, companion_text
 from ipvm.ipld import CODECS, DAG_JSON, Block, Cid, Value, decode, encode
 from ipvm.model import Manifest
 from ipvm.node import Node
+from ipvm.runtime import kernel_cid
 from ipvm.store import Memory
 
 VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
@@ -153,6 +154,35 @@ async def test_a_call_has_the_receipt_that_the_spec_says(vector: Json, hold: Hol
 async def test_a_host_call_answers_as_the_spec_says(vector: Json, hold: Hold) -> None:
     program, calls = await ran(vector)
     hold(program.outcome | {"calls": [brief(call) for call in calls]})
+
+
+@pytest.mark.parametrize("path", paths("pack"))
+async def test_a_run_is_packed_as_the_spec_says(vector: Json, hold: Hold, tmp_path: Path) -> None:
+    program, (call,) = await ran(vector)
+    root = program.cid(vector["root"])
+    async with ipvm.open(store=await program.store()) as runtime:
+        loaded = await runtime.load(root)
+        values = value_of(call["args"])
+        assert isinstance(values, list)
+        receipt = await loaded[call["function"]].receipt(*values)
+        alone = await runtime.cars.pack(root, tmp_path / "alone.car")
+        packing = await runtime.cars.pack(root, tmp_path / "run.car", receipt=receipt.cid)
+    told = {"invocation": receipt.invocation, "receipt": receipt.cid, "kernel": kernel_cid()}
+    told |= {
+        name: Cid.of(companion_bytes(name)) for name in COMPANIONS.values() if name != "kernel"
+    }
+    told["kernel's module"] = Cid.of(companion_bytes("kernel"))
+    told |= {name: block.cid for name, block in program.blocks.items()}
+    names = {cid: name for name, cid in told.items()}
+    packs = [
+        {
+            "roots": [names[cid] for cid in each.roots],
+            "cids": [names[cid] for cid in each.cids],
+            "absent": [names[cid] for cid in each.absent],
+        }
+        for each in (alone, packing)
+    ]
+    hold(program.outcome | {"calls": [brief(call)], "packs": packs})
 
 
 def brief(call: Json) -> Json:

@@ -1,9 +1,6 @@
 """Stores on the disk for the tests, and other processes that use them too."""
 
 import itertools
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -69,18 +66,3 @@ def run() -> Callable[..., Awaitable[str]]:
         return done.stdout.decode()
 
     return run
-
-
-@pytest.fixture
-def administer() -> Callable[..., None]:
-    """Run a command that takes root, like mount. Where that cannot be, the test is skipped."""
-
-    def administer(name: str, *arguments: object) -> None:
-        program = shutil.which(name)
-        if not program or os.geteuid() != 0:
-            pytest.skip(f"{name} takes root")
-        command = [program, *map(str, arguments)]
-        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
-            pytest.skip(f"{name} is not permitted here")
-
-    return administer

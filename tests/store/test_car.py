@@ -214,13 +214,13 @@ def test_the_largest_block_and_the_largest_header_fit_and_no_larger() -> None:
 
 
 async def test_many_batches_arrive_in_order() -> None:
-    blocks = [Block.of(bytes((number,)) * 1_000_000) for number in range(40)]
+    blocks = [Block.of(bytes((number,)) * 1_000_000) for number in range(60)]
     car = car_header([]) + b"".join(map(car_section, blocks))
     seen: list[int] = []
     store = Memory()
     await import_car(read_from(car), store, progress=lambda count, _: seen.append(count))
     assert seen == sorted(seen)
-    assert seen[-1] == len(await keys(store)) == 40
+    assert seen[-1] == len(await keys(store)) == 60
     assert len(seen) > 3
 
 
@@ -431,10 +431,12 @@ async def test_what_is_far_is_fetched_several_at_a_time_and_written_in_the_same_
         await exported(top.cid, far)
 
 
+@pytest.mark.parametrize("held", [0, 100, 100_000])
 async def test_a_walk_is_in_the_order_of_the_links_however_much_lies_ahead(
-    monkeypatch: pytest.MonkeyPatch,
+    held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ipvm.store.lmdb.marks._CHUNK", 3)
+    monkeypatch.setattr("ipvm.store.car.walking._HELD_MAX", held)
     store = Memory()
     comb = Block.of(b"end")
     teeth = [Block.of(str(number).encode()) for number in range(200)]

@@ -154,6 +154,8 @@ class _Function:
     def room(self) -> None:
         at, size = self._take(), self._take()
         self._unless(f"(call $outside {at} {size})", 21)
+        if self._call.name == "fd_readdir":  # less than there is room for says that nothing follows
+            self._unless(f"(i32.gt_u {size} (i32.const {_MOVED}))", 28)
         self._word32(f"(call $least {size} (i32.const {_ROOM}))")
         self._after.append(f"(memory.copy $g $k {at} (i32.const {BUFFER}) (call $given))")
 

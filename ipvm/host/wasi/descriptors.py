@@ -5,6 +5,7 @@ from typing import Final, TypeAlias, final
 
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.nodes import File
 from ipvm.host.wasi.rights import READ, WRITE
 
@@ -28,20 +29,28 @@ class Descriptor:
         inheriting: What those that are opened by it may be used for.
         flags: As WASI has them: 1 to append, and others that change nothing here.
         position: Where the file is read and written next.
+        readable: The file, if it may be read.
+        writable: The file, if it may be written.
+        sink: The output, if it may be written.
         is_stream: Whether it is standard input or output, which cannot be sought.
         preopened: The path under which a guest finds the folder, if it was given to it.
-        names: Of the folder, as they were when it was read from the start.
+        has_names: Whether the folder was read from the start.
+        names: Its names, as they were then; None if they were those that it was given.
     """
 
     __slots__ = (
         "flags",
+        "has_names",
         "inheriting",
         "is_stream",
         "names",
         "node",
         "position",
         "preopened",
+        "readable",
         "rights",
+        "sink",
+        "writable",
     )
 
     def __init__(
@@ -55,13 +64,24 @@ class Descriptor:
         preopened: bytes | None = None,
     ) -> None:
         self.node = node
-        self.rights = rights
-        self.inheriting = inheriting
+        self.limit(rights, inheriting)
         self.flags = flags
         self.position = 0
         self.is_stream = is_stream
         self.preopened = preopened
+        self.has_names = False
         self.names: Sequence[bytes] | None = None
+
+    def limit(self, rights: int, inheriting: int) -> None:
+        """Set what it, and what is opened by it, may be used for."""
+        self.rights = rights
+        self.inheriting = inheriting
+        node = self.node
+        self.readable = node if isinstance(node, File) and rights & READ else None
+        self.writable = node if isinstance(node, File) and rights & WRITE else None
+        self.sink: Sink | None = None
+        if not isinstance(node, (File, Folder)) and rights & WRITE:
+            self.sink = node
 
     def need(self, rights: int) -> None:
         """Make sure that it may be used for something.
@@ -79,12 +99,20 @@ class Descriptor:
         Raises:
             Failed: It is no such file.
         """
-        if isinstance(self.node, Folder):
-            raise Failed(Errno.ISDIR if rights & (READ | WRITE) else Errno.BADF)
-        self.need(rights)
-        if self.is_stream or not isinstance(self.node, File):
-            raise Failed(Errno.SPIPE)
+        errno = self.trouble(rights)
+        if errno:
+            raise Failed(errno)
+        assert isinstance(self.node, File)
         return self.node
+
+    def trouble(self, rights: int) -> Errno:
+        """Tell why it is no file that can be sought and used for something; 0 if it is one."""
+        if isinstance(self.node, Folder):
+            return Errno.ISDIR if rights & (READ | WRITE) else Errno.BADF
+        missing = rights & ~self.rights
+        if missing:
+            return Errno.BADF if missing & (READ | WRITE) else Errno.NOTCAPABLE
+        return Errno.SPIPE if self.is_stream else Errno.SUCCESS
 
     def folder(self, rights: int) -> Folder:
         """Give the folder that it is, if it may be used for something.
@@ -100,10 +128,15 @@ class Descriptor:
 
 @final
 class Descriptors:
-    """All of them."""
+    """All of them.
 
-    def __init__(self) -> None:
-        self._open: dict[int, Descriptor] = {}
+    Attributes:
+        open: They by their numbers.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.open: dict[int, Descriptor] = {}
         self._lowest = 0
         """No number below this one is free."""
 
@@ -113,7 +146,7 @@ class Descriptors:
         Raises:
             Failed: There is none.
         """
-        found = self._open.get(number)
+        found = self.open.get(number)
         if found is None:
             raise Failed(Errno.BADF)
         return found
@@ -124,14 +157,14 @@ class Descriptors:
         Raises:
             Failed: There is none.
         """
-        if len(self._open) >= DESCRIPTORS_MAX:
+        if len(self.open) >= DESCRIPTORS_MAX:
             raise Failed(Errno.MFILE)
 
     def add(self, descriptor: Descriptor) -> int:
         """Give it the lowest number that is free."""
-        while self._lowest in self._open:
+        while self._lowest in self.open:
             self._lowest += 1
-        self._open[self._lowest] = descriptor
+        self.open[self._lowest] = descriptor
         if isinstance(descriptor.node, File):
             descriptor.node.opened += 1
         return self._lowest
@@ -142,12 +175,33 @@ class Descriptors:
         Raises:
             Failed: There is none.
         """
-        node = self[number].node
-        del self._open[number]
+        closed = self[number]
+        node = closed.node
+        self._forget_names(closed)
+        del self.open[number]
         self._lowest = min(self._lowest, number)
         if isinstance(node, File):
             node.opened -= 1
             node.forget()
+
+    def list(self, d: Descriptor, folder: Folder) -> None:
+        """Have a descriptor hold the names of its folder as they are now.
+
+        Raises:
+            Wanted: They are not known.
+            LimitExceeded: The guest holds too many.
+        """
+        names = folder.names()
+        self._forget_names(d)
+        if folder.is_changed:
+            self._ledger.charge(_names_bytes(names))
+            d.names = names
+        d.has_names = True
+
+    def _forget_names(self, d: Descriptor) -> None:
+        if d.names is not None:
+            self._ledger.charge(-_names_bytes(d.names))
+            d.names = None
 
     def renumber(self, number: int, to: int) -> None:
         """Give one the number of another one, which is closed.
@@ -159,6 +213,11 @@ class Descriptors:
         if self[to] is moved:
             return
         self.close(to)
-        self._open[to] = moved
-        del self._open[number]
+        self.open[to] = moved
+        del self.open[number]
         self._lowest = min(self._lowest, number)
+
+
+def _names_bytes(names: Sequence[bytes]) -> int:
+    """Count about what it takes to hold names."""
+    return sum(map(len, names)) + 64 * len(names)

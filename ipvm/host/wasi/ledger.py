@@ -53,7 +53,7 @@ class Ledger:
             raise LimitExceeded("made_bytes_max", self._most, how=HOW_TO_RAISE)
         self.charged += amount
 
-    def new_page(self, data: bytes = b"") -> int:
+    def new_page(self, data: bytes | memoryview = b"") -> int:
         """Make a page that begins with some bytes, zero after them, and give its number."""
         if self._free:
             number = self._free.pop()

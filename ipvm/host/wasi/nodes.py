@@ -3,24 +3,43 @@
 A node of a given tree is a view of its origin until it is changed; what was changed lies over it.
 """
 
-from typing import Final, final
+import hashlib
+from typing import Final, Protocol, final
 
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.ledger import PAGE_BYTES, Ledger
 from ipvm.host.wasi.origin import REGULAR_FILE, SYMBOLIC_LINK, FileOrigin, LinkOrigin
 from ipvm.host.wasi.window import READ_BYTES_MAX, Window
 
-__all__ = ["BEGINNING", "FILE_BYTES_MAX", "File", "Link", "Stamped"]
+__all__ = ["BEGINNING", "FILE_BYTES_MAX", "GIVEN_INO", "File", "Link", "Stamped", "given_ino"]
 
 BEGINNING: Final = 946_684_800_000_000_000
 """2000-01-01T00:00:00Z in nanoseconds: when a guest begins, and when all was made that it is given."""
 FILE_BYTES_MAX: Final = 2**63 - 1
+GIVEN_INO: Final = 2**62
+"""From here on are the numbers of what was given."""
+
+
+def given_ino(parent: int, name: bytes) -> int:
+    """Number a node of a given tree; those that the guest makes are below 2**62."""
+    digest = hashlib.sha256(parent.to_bytes(8, "little") + name).digest()
+    return GIVEN_INO | int.from_bytes(digest[:8], "little") >> 2
+
+
+class Home(Protocol):
+    """The folder that a node was given in."""
+
+    def retain(self, name: bytes, node: "Stamped") -> None:
+        """Have the node stay."""
+        ...
 
 
 class Stamped:
     """What all nodes have.
 
     Attributes:
+        home: The folder that it was given in, as long as it is as it was given.
+        name: Its name there.
         ino: A number of its own.
         links: How many names lead to it.
         accessed: When it was read, in nanoseconds since 1970. Only guests that set it change it.
@@ -28,12 +47,33 @@ class Stamped:
         changed: When anything about it changed.
     """
 
-    __slots__ = ("accessed", "changed", "ino", "links", "modified")
+    __slots__ = (
+        "__weakref__",
+        "accessed",
+        "changed",
+        "home",
+        "ino",
+        "links",
+        "modified",
+        "name",
+    )
 
     def __init__(self, ino: int, time: int) -> None:
+        self.home: Home | None = None
+        self.name = b""
         self.ino = ino
         self.links = 1
         self.accessed = self.modified = self.changed = time
+
+    def keep(self) -> None:
+        """Have it stay, with what is about to be changed about it.
+
+        Raises:
+            LimitExceeded: The guest changes too much.
+        """
+        home, self.home = self.home, None
+        if home is not None:
+            home.retain(self.name, self)
 
 
 @final
@@ -109,7 +149,7 @@ class File(Stamped):
             return None
         return self._origin if self.size == self._visible == self._origin.size else None
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> bytes | memoryview:
         """Give up to `READ_BYTES_MAX` bytes; fewer at the end of the file, and none after it.
 
         Raises:
@@ -119,8 +159,10 @@ class File(Stamped):
         if size <= 0:
             return b""
         if not self._pages:
+            if offset + size <= self._visible and self._origin is not None:
+                return self._window.read(self._origin, offset, size)
             return self._given(offset, size)
-        parts: list[bytes] = []
+        parts: list[bytes | memoryview] = []
         end = offset + size
         while offset < end:
             number, start = divmod(offset, PAGE_BYTES)
@@ -144,6 +186,7 @@ class File(Stamped):
         end = offset + len(data)
         if end > FILE_BYTES_MAX:
             raise Failed(Errno.FBIG)
+        self.keep()
         numbers = range(offset // PAGE_BYTES, -(-end // PAGE_BYTES)) if data else range(0)
         fresh = [number for number in numbers if number not in self._pages]
         old = {number: self._beneath(number) for number in fresh[:1] + fresh[-1:]}
@@ -164,6 +207,7 @@ class File(Stamped):
         Raises:
             LimitExceeded: The guest writes too much.
         """
+        self.keep()
         visible = min(size, self._visible)
         kept = sum(number * PAGE_BYTES < size for number in self._pages)
         self._account(size, visible, kept)
@@ -179,18 +223,19 @@ class File(Stamped):
         if not self.links and not self.opened:
             self.resize(0)
 
-    def _beneath(self, number: int) -> bytes:
+    def _beneath(self, number: int) -> bytes | memoryview:
         """Give the given bytes of a page."""
         at = number * PAGE_BYTES
         size = min(self._visible - at, PAGE_BYTES)
         return self._given(at, size) if size > 0 else b""
 
-    def _given(self, offset: int, size: int) -> bytes:
+    def _given(self, offset: int, size: int) -> bytes | memoryview:
         count = min(size, self._visible - offset)
         if count <= 0:
             return bytes(size)
         assert self._origin is not None
-        return self._window.read(self._origin, offset, count) + bytes(size - count)
+        given = self._window.read(self._origin, offset, count)
+        return given if count == size else bytes(given) + bytes(size - count)
 
     def _account(self, size: int, visible: int, pages: int) -> None:
         """Count what follows the given bytes, holes included, and the pages, which may lie over them."""

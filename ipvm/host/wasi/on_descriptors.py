@@ -1,4 +1,4 @@
-"""The calls of WASI that are about an open file, folder or stream: `fd_*`.
+"""The calls of WASI that are about an open file or stream, or all that is open: `fd_*`.
 
 Each takes the process and the words of the request, as `calls.py` tells them; what it answers it leaves
 in the mail. It changes nothing before everything that it needs is there (see `origin.py`).
@@ -11,6 +11,7 @@ from ipvm.host.wasi import rights
 from ipvm.host.wasi.descriptors import Descriptor
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.mail import Words
 from ipvm.host.wasi.nodes import BEGINNING, FILE_BYTES_MAX, File
 from ipvm.host.wasi.origin import DIRECTORY, REGULAR_FILE
 from ipvm.host.wasi.process import Process
@@ -19,55 +20,58 @@ from ipvm.host.wasi.stats import DEVICE, STAT, give_stat, set_times
 __all__ = ["DESCRIPTOR_CALLS"]
 
 _FDSTAT: Final = struct.Struct("<BxHxxxxQQ")
-_DIRENT: Final = struct.Struct("<QQIB3x")
 _U64: Final = struct.Struct("<Q")
-_PRESTAT: Final = struct.Struct("<B3xI")
 _CHARACTER_DEVICE: Final = 2
 _APPEND: Final = 1
+_CURRENT, _END = 1, 2
 _FLAGS: Final = 0b11111
 _ADVICE_MAX: Final = 5
 
 
-def read(p: Process, w: tuple[int, ...]) -> None:
+def read(p: Process, w: Words) -> int:
     """Read on from where the last read ended."""
-    d = p.descriptors[w[0]]
-    if isinstance(d.node, Folder):
-        raise Failed(Errno.ISDIR)
-    d.need(rights.READ)
-    assert isinstance(d.node, File)
-    data = d.node.read(d.position, w[1])
+    d = p.open.get(w[0])
+    file = d.readable if d is not None else None
+    if d is None or file is None:
+        return _no_bytes(d)
+    data = file.read(d.position, w[1])
     d.position += len(data)
     p.mail.give(data)
+    return 0
 
 
-def read_at(p: Process, w: tuple[int, ...]) -> None:
+def read_at(p: Process, w: Words) -> int:
     """Read from somewhere."""
     file = p.descriptors[w[0]].file(rights.READ | rights.SEEK)
     p.mail.give(file.read(_offset(w[2]), w[1]))
+    return 0
 
 
-def write(p: Process, w: tuple[int, ...]) -> None:
+def write(p: Process, w: Words) -> int:
     """Write on from where the last write ended, or at the end."""
-    d = p.descriptors[w[0]]
-    if isinstance(d.node, Folder):
-        raise Failed(Errno.ISDIR)
-    d.need(rights.WRITE)
-    data = p.mail.taken(0, w[1])
-    if isinstance(d.node, File):
-        start = d.node.size if d.flags & _APPEND else d.position
-        _write(p, d.node, start, data)
-        d.position = start + len(data)
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    file, size, mail = d.writable, w[1], p.mail
+    if file is not None:
+        start = file.size if d.flags & _APPEND else d.position
+        _write(p, file, start, mail.taken(0, size))
+        d.position = start + size
+    elif d.sink is not None:
+        d.sink(mail.taken(0, size))
     else:
-        d.node(data)
-    p.mail.count(len(data))
+        return _no_bytes(d)
+    mail.count(size)
+    return 0
 
 
-def write_at(p: Process, w: tuple[int, ...]) -> None:
+def write_at(p: Process, w: Words) -> int:
     """Write somewhere."""
     file = p.descriptors[w[0]].file(rights.WRITE | rights.SEEK)
     data = p.mail.taken(0, w[1])
     _write(p, file, _offset(w[2]), data)
     p.mail.count(len(data))
+    return 0
 
 
 def _write(p: Process, file: File, offset: int, data: bytes) -> None:
@@ -75,48 +79,66 @@ def _write(p: Process, file: File, offset: int, data: bytes) -> None:
     file.modified = file.changed = p.now()
 
 
-def seek(p: Process, w: tuple[int, ...]) -> None:
+def _no_bytes(d: Descriptor | None) -> int:
+    """Give the error of a descriptor that cannot be read or written."""
+    return Errno.ISDIR if d is not None and isinstance(d.node, Folder) else Errno.BADF
+
+
+def seek(p: Process, w: Words) -> int:
     """Move to where the next read or write is."""
-    d = p.descriptors[w[0]]
-    needed = rights.TELL if (w[1], w[2]) == (0, 1) and not d.rights & rights.SEEK else rights.SEEK
-    file = d.file(needed)
-    starts = (0, d.position, file.size)
-    if w[2] >= len(starts):
-        raise Failed(Errno.INVAL)
-    position = starts[w[2]] + _signed(w[1])
-    if not 0 <= position <= FILE_BYTES_MAX:
-        raise Failed(Errno.INVAL)
-    d.position = position
-    p.mail.give(_U64.pack(position))
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    offset, whence = w[1], w[2]
+    may_tell = not (offset or d.rights & rights.SEEK) and whence == _CURRENT
+    errno = d.trouble(rights.TELL if may_tell else rights.SEEK)
+    if errno:
+        return errno
+    if whence == _END:
+        offset = _signed(offset) + d.file(0).size
+    elif whence == _CURRENT:
+        offset = _signed(offset) + d.position
+    if not (0 <= offset <= FILE_BYTES_MAX and whence <= _END):
+        return Errno.INVAL
+    d.position = offset
+    p.mail.give(_U64.pack(offset))
+    return 0
 
 
-def tell(p: Process, w: tuple[int, ...]) -> None:
+def tell(p: Process, w: Words) -> int:
     """Tell where the next read or write is."""
-    d = p.descriptors[w[0]]
-    d.file(rights.TELL)
-    p.mail.give(_U64.pack(d.position))
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    errno = d.trouble(rights.TELL)
+    if not errno:
+        p.mail.give(_U64.pack(d.position))
+    return errno
 
 
-def close(p: Process, w: tuple[int, ...]) -> None:
+def close(p: Process, w: Words) -> int:
     """Close a descriptor."""
     p.descriptors.close(w[0])
+    return 0
 
 
-def renumber(p: Process, w: tuple[int, ...]) -> None:
+def renumber(p: Process, w: Words) -> int:
     """Move a descriptor to the number of another one."""
     p.descriptors.renumber(w[0], w[1])
+    return 0
 
 
-def advise(p: Process, w: tuple[int, ...]) -> None:
+def advise(p: Process, w: Words) -> int:
     """Take advice, and make nothing of it."""
     p.descriptors[w[0]].file(rights.ADVISE)
     _offset(w[1])
     _offset(w[2])
     if w[3] > _ADVICE_MAX:
         raise Failed(Errno.INVAL)
+    return 0
 
 
-def allocate(p: Process, w: tuple[int, ...]) -> None:
+def allocate(p: Process, w: Words) -> int:
     """Make a file at least so large."""
     file = p.descriptors[w[0]].file(rights.ALLOCATE)
     offset, size = _offset(w[1]), _offset(w[2])
@@ -126,11 +148,13 @@ def allocate(p: Process, w: tuple[int, ...]) -> None:
         raise Failed(Errno.FBIG)
     if offset + size > file.size:
         _resize(p, file, offset + size)
+    return 0
 
 
-def set_size(p: Process, w: tuple[int, ...]) -> None:
+def set_size(p: Process, w: Words) -> int:
     """Cut a file, or let zeros follow."""
     _resize(p, p.descriptors[w[0]].file(rights.SET_SIZE), _offset(w[1]))
+    return 0
 
 
 def _resize(p: Process, file: File, size: int) -> None:
@@ -140,99 +164,68 @@ def _resize(p: Process, file: File, size: int) -> None:
     file.modified = file.changed = p.now()
 
 
-def sync(p: Process, w: tuple[int, ...]) -> None:
+def sync(p: Process, w: Words) -> int:
     """Do nothing: what is written is there."""
     p.descriptors[w[0]].need(rights.SYNC)
+    return 0
 
 
-def sync_data(p: Process, w: tuple[int, ...]) -> None:
+def sync_data(p: Process, w: Words) -> int:
     """Do nothing: what is written is there."""
     p.descriptors[w[0]].need(rights.SYNC_DATA)
+    return 0
 
 
-def status(p: Process, w: tuple[int, ...]) -> None:
+def status(p: Process, w: Words) -> int:
     """Tell what a descriptor is and may be used for."""
-    d = p.descriptors[w[0]]
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
     p.mail.give(_FDSTAT.pack(_type_of(d), d.flags, d.rights, d.inheriting))
+    return 0
 
 
-def set_flags(p: Process, w: tuple[int, ...]) -> None:
+def set_flags(p: Process, w: Words) -> int:
     """Set whether all writes go to the end."""
     d = p.descriptors[w[0]]
     d.need(rights.SET_FLAGS)
     if w[1] & ~_FLAGS:
         raise Failed(Errno.INVAL)
     d.flags = w[1]
+    return 0
 
 
-def set_rights(p: Process, w: tuple[int, ...]) -> None:
+def set_rights(p: Process, w: Words) -> int:
     """Give up rights."""
     d = p.descriptors[w[0]]
     if w[1] & ~d.rights or w[2] & ~d.inheriting:
         raise Failed(Errno.NOTCAPABLE)
-    d.rights, d.inheriting = w[1], w[2]
+    d.limit(w[1], w[2])
+    return 0
 
 
-def stat(p: Process, w: tuple[int, ...]) -> None:
+def stat(p: Process, w: Words) -> int:
     """Tell what is known of what is open."""
-    d = p.descriptors[w[0]]
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
     d.need(rights.STAT)
     if d.is_stream or not isinstance(d.node, (File, Folder)):
         times = (BEGINNING,) * 3
         p.mail.give(STAT.pack(DEVICE, w[0], _CHARACTER_DEVICE, 1, 0, *times))
     else:
         give_stat(p, d.node)
+    return 0
 
 
-def set_stat_times(p: Process, w: tuple[int, ...]) -> None:
+def set_stat_times(p: Process, w: Words) -> int:
     """Set the times of what is open."""
     d = p.descriptors[w[0]]
     d.need(rights.SET_TIMES)
     if d.is_stream or not isinstance(d.node, (File, Folder)):
         raise Failed(Errno.BADF)
     set_times(p, d.node, *w[1:4])
-
-
-def preopened(p: Process, w: tuple[int, ...]) -> None:
-    """Tell that a folder was given to the guest, and the size of its path."""
-    p.mail.give(_PRESTAT.pack(0, len(_preopened(p, w[0]))))
-
-
-def preopened_path(p: Process, w: tuple[int, ...]) -> None:
-    """Tell the path of a folder that was given to the guest."""
-    path = _preopened(p, w[0])
-    if len(path) > w[1]:
-        raise Failed(Errno.NAMETOOLONG)
-    p.mail.give(path)
-
-
-def _preopened(p: Process, number: int) -> bytes:
-    path = p.descriptors[number].preopened
-    if path is None:
-        raise Failed(Errno.BADF)
-    return path
-
-
-def read_folder(p: Process, w: tuple[int, ...]) -> None:
-    """Tell names: `.` and `..`, then the others by their bytes. A cookie is a position among them."""
-    d = p.descriptors[w[0]]
-    folder, room, cookie = d.folder(rights.READ_FOLDER), w[1], w[2]
-    if not cookie or d.names is None:
-        d.names = folder.names()
-    data = bytearray()
-    while len(data) < room and cookie < len(d.names) + 2:
-        name = (b".", b"..")[cookie] if cookie < 2 else d.names[cookie - 2]  # noqa: PLR2004 - these
-        entry = _entry(folder, name)
-        cookie += 1
-        if entry is not None:
-            data += _DIRENT.pack(cookie, entry[0], len(name), entry[1]) + name
-    p.mail.give(bytes(data[:room]))
-
-
-def _entry(folder: Folder, name: bytes) -> tuple[int, int] | None:
-    if name == b".":
-        return folder.ino, DIRECTORY
-    return (folder.parent.ino, DIRECTORY) if name == b".." else folder.entry(name)
+    return 0
 
 
 def _type_of(d: Descriptor) -> int:
@@ -263,11 +256,8 @@ DESCRIPTOR_CALLS: Final = {
     "fd_filestat_set_size": set_size,
     "fd_filestat_set_times": set_stat_times,
     "fd_pread": read_at,
-    "fd_prestat_dir_name": preopened_path,
-    "fd_prestat_get": preopened,
     "fd_pwrite": write_at,
     "fd_read": read,
-    "fd_readdir": read_folder,
     "fd_renumber": renumber,
     "fd_seek": seek,
     "fd_sync": sync,

@@ -10,6 +10,7 @@ from ipvm.host.wasi import rights
 from ipvm.host.wasi.descriptors import Descriptor
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.mail import Words
 from ipvm.host.wasi.nodes import File
 from ipvm.host.wasi.process import Process
 from ipvm.host.wasi.stats import give_stat, set_times
@@ -24,7 +25,7 @@ _FLAGS: Final = 0b11111
 _CHANGING: Final = rights.ALLOCATE | rights.SET_SIZE | rights.SET_TIMES
 
 
-def open_path(p: Process, w: tuple[int, ...]) -> None:
+def open_path(p: Process, w: Words) -> int:
     """Open what a path leads to, and give its descriptor."""
     start, follow, size, how, base, inheriting, flags = w[:7]
     d = p.descriptors[start]
@@ -50,6 +51,7 @@ def open_path(p: Process, w: tuple[int, ...]) -> None:
     p.mail.give(
         _U32.pack(p.descriptors.add(_opened(node, allowed, inheriting & d.inheriting, flags)))
     )
+    return 0
 
 
 def _opened(node: File | Folder, allowed: int, inheriting: int, flags: int) -> Descriptor:
@@ -59,63 +61,72 @@ def _opened(node: File | Folder, allowed: int, inheriting: int, flags: int) -> D
     return Descriptor(node, allowed, flags=flags)
 
 
-def make_folder(p: Process, w: tuple[int, ...]) -> None:
+def make_folder(p: Process, w: Words) -> int:
     """Make a folder."""
     folder = p.descriptors[w[0]].folder(rights.CREATE_FOLDER)
     p.tree.make_folder(folder, p.mail.taken(0, w[1]))
+    return 0
 
 
-def stat(p: Process, w: tuple[int, ...]) -> None:
+def stat(p: Process, w: Words) -> int:
     """Tell what is known of what a path leads to."""
     folder = p.descriptors[w[0]].folder(rights.STAT_PATH)
     give_stat(p, p.tree.find(folder, p.mail.taken(0, w[2]), follow=_follows(w[1])))
+    return 0
 
 
-def set_stat_times(p: Process, w: tuple[int, ...]) -> None:
+def set_stat_times(p: Process, w: Words) -> int:
     """Set the times of what a path leads to."""
     folder = p.descriptors[w[0]].folder(rights.TIMES_OF_PATH)
     node = p.tree.find(folder, p.mail.taken(0, w[2]), follow=_follows(w[1]))
     set_times(p, node, *w[3:6])
+    return 0
 
 
-def add_name(p: Process, w: tuple[int, ...]) -> None:
+def add_name(p: Process, w: Words) -> int:
     """Give a file another name."""
     start, follow, size, to, new_size = w[:5]
     folder = p.descriptors[start].folder(rights.LINK_SOURCE)
     target = p.descriptors[to].folder(rights.LINK_TARGET)
     path, new = p.mail.taken(0, size), p.mail.taken(size, new_size)
     p.tree.add_name(folder, path, target, new, follow=_follows(follow))
+    return 0
 
 
-def read_link(p: Process, w: tuple[int, ...]) -> None:
+def read_link(p: Process, w: Words) -> int:
     """Give the target of a symbolic link, or as much of it as there is room for."""
     folder = p.descriptors[w[0]].folder(rights.READ_LINK)
     p.mail.give(p.tree.read_link(folder, p.mail.taken(0, w[1]))[: w[2]])
+    return 0
 
 
-def remove_folder(p: Process, w: tuple[int, ...]) -> None:
+def remove_folder(p: Process, w: Words) -> int:
     """Remove an empty folder."""
     folder = p.descriptors[w[0]].folder(rights.REMOVE_FOLDER)
     p.tree.remove_folder(folder, p.mail.taken(0, w[1]))
+    return 0
 
 
-def remove_file(p: Process, w: tuple[int, ...]) -> None:
+def remove_file(p: Process, w: Words) -> int:
     """Remove the name of a file or a symbolic link."""
     folder = p.descriptors[w[0]].folder(rights.REMOVE_FILE)
     p.tree.remove_file(folder, p.mail.taken(0, w[1]))
+    return 0
 
 
-def rename(p: Process, w: tuple[int, ...]) -> None:
+def rename(p: Process, w: Words) -> int:
     """Move something."""
     folder = p.descriptors[w[0]].folder(rights.RENAME_SOURCE)
     target = p.descriptors[w[2]].folder(rights.RENAME_TARGET)
     p.tree.rename(folder, p.mail.taken(0, w[1]), target, p.mail.taken(w[1], w[3]))
+    return 0
 
 
-def make_link(p: Process, w: tuple[int, ...]) -> None:
+def make_link(p: Process, w: Words) -> int:
     """Make a symbolic link."""
     folder = p.descriptors[w[1]].folder(rights.SYMLINK)
     p.tree.make_link(p.mail.taken(0, w[0]), folder, p.mail.taken(w[0], w[2]))
+    return 0
 
 
 def _follows(flags: int) -> bool:

@@ -11,6 +11,7 @@ from ipvm.host.wasi import rights
 from ipvm.host.wasi.ended import Ended
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
+from ipvm.host.wasi.mail import Words
 from ipvm.host.wasi.nodes import BEGINNING, File
 from ipvm.host.wasi.process import CLOCK_STEP, Process
 
@@ -30,25 +31,29 @@ _ABSOLUTE: Final = 1
 _SIGNALS: Final = 31
 
 
-def arguments(p: Process, _w: tuple[int, ...]) -> None:
+def arguments(p: Process, _w: Words) -> int:
     """Give the arguments."""
     p.mail.give(_strings(p.setting.arguments), len(p.setting.arguments))
+    return 0
 
 
-def arguments_sizes(p: Process, _w: tuple[int, ...]) -> None:
+def arguments_sizes(p: Process, _w: Words) -> int:
     """Give their number, and the bytes that they take."""
     p.mail.give(_SIZES.pack(*_sizes(p.setting.arguments)))
+    return 0
 
 
-def environ(p: Process, _w: tuple[int, ...]) -> None:
+def environ(p: Process, _w: Words) -> int:
     """Give the environment."""
     texts = _environ(p)
     p.mail.give(_strings(texts), len(texts))
+    return 0
 
 
-def environ_sizes(p: Process, _w: tuple[int, ...]) -> None:
+def environ_sizes(p: Process, _w: Words) -> int:
     """Give its number of variables, and the bytes that they take."""
     p.mail.give(_SIZES.pack(*_sizes(_environ(p))))
+    return 0
 
 
 def _environ(p: Process) -> list[bytes]:
@@ -69,10 +74,11 @@ def _strings(texts: Sequence[bytes]) -> bytes:
     return struct.pack(f"<{len(offsets)}I", *offsets) + b"".join(text + b"\0" for text in texts)
 
 
-def clock_step(p: Process, w: tuple[int, ...]) -> None:
+def clock_step(p: Process, w: Words) -> int:
     """Tell how fine a clock is."""
     _check_clock(w[0])
     p.mail.give(_U64.pack(CLOCK_STEP))
+    return 0
 
 
 def _check_clock(number: int) -> None:
@@ -80,12 +86,13 @@ def _check_clock(number: int) -> None:
         raise Failed(Errno.INVAL)
 
 
-def chance(p: Process, w: tuple[int, ...]) -> None:
+def chance(p: Process, w: Words) -> int:
     """Give bytes that follow from the seed."""
     p.mail.give(p.draw(w[0]))
+    return 0
 
 
-def poll(p: Process, w: tuple[int, ...]) -> None:
+def poll(p: Process, w: Words) -> int:
     """Wait until one of the things comes about: time passes at once, and streams are always ready."""
     count = w[0]
     if not 0 < count <= SUBSCRIPTIONS_MAX:
@@ -107,6 +114,7 @@ def poll(p: Process, w: tuple[int, ...]) -> None:
     p.mail.elapsed = min(p.mail.elapsed + wait, 2**62)
     events += [_EVENT.pack(userdata, 0, _CLOCK, 0, 0) for due, userdata in clocks if due <= wait]
     p.mail.give(b"".join(events))
+    return 0
 
 
 def _wait_of(p: Process, number: int, timeout: int, flags: int) -> int:
@@ -130,20 +138,21 @@ def _ready(p: Process, number: int, kind: int) -> tuple[int, int]:
     return 0, 1
 
 
-def leave(_p: Process, w: tuple[int, ...]) -> NoReturn:
+def leave(_p: Process, w: Words) -> NoReturn:
     """End the guest with a code."""
     raise Ended(w[0])
 
 
-def signal(_p: Process, w: tuple[int, ...]) -> None:
+def signal(_p: Process, w: Words) -> int:
     """End the guest as a signal would: with 128 and its number, as a shell says it. 0 is none."""
     if w[0] >= _SIGNALS:
         raise Failed(Errno.INVAL)
     if w[0]:
         raise Ended(128 + w[0], w[0])
+    return 0
 
 
-def no_socket(p: Process, w: tuple[int, ...]) -> NoReturn:
+def no_socket(p: Process, w: Words) -> NoReturn:
     """Say that a descriptor is no socket."""
     p.descriptors[w[0]]  # the other answer is that there is none
     raise Failed(Errno.NOTSOCK)

@@ -112,6 +112,7 @@ def resolve(start: Folder, path: bytes, *, follow: bool, keep_link: bool = False
     links = 0
     while pending:
         part = pending.pop()
+        start.nodes.steps += 1
         if part == b".":
             continue
         if part == b"..":

@@ -7,43 +7,22 @@ slept by, and chance comes from a seed.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from ipvm.host.wasi.descriptors import Descriptor, Descriptors, Sink
-from ipvm.host.wasi.folder import Nodes
+from ipvm.host.wasi.folder import Folder, Nodes
 from ipvm.host.wasi.ledger import Ledger
+from ipvm.host.wasi.mail import Mail
 from ipvm.host.wasi.nodes import BEGINNING
 from ipvm.host.wasi.origin import FileOrigin, FolderOrigin, GivenFile
 from ipvm.host.wasi.rights import FILE_RIGHTS, FOLDER_RIGHTS, READ, STREAM_RIGHTS, WRITE
 from ipvm.host.wasi.tree import Tree
 
-__all__ = ["CLOCK_STEP", "Mail", "Mount", "Process", "Setting"]
+__all__ = ["CLOCK_STEP", "Mount", "Process", "Setting"]
 
 CLOCK_STEP: Final = 1000
 """Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on; the
 binding does that."""
-
-
-class Mail(Protocol):
-    """Where the binding of a guest leaves bytes for the host, and finds them.
-
-    Attributes:
-        elapsed: Nanoseconds that have passed for the guest. The binding reads the clock there.
-    """
-
-    elapsed: int
-
-    def taken(self, start: int, size: int) -> bytes:
-        """Give bytes that the guest gave."""
-        ...
-
-    def give(self, data: bytes, number: int = 0) -> None:
-        """Leave bytes for the guest, how many they are, and another number."""
-        ...
-
-    def count(self, number: int) -> None:
-        """Leave a number alone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,30 +77,47 @@ class Process:
         mail: Between it and its guests.
         setting: What it was given.
         descriptors: What it has open.
+        open: The same by its numbers.
+        nodes: Makes what stands in its folders.
         tree: The names of its files.
-        roots: Its folders, in the order of the mounts.
+        roots: The folders that it was given, by their paths.
     """
 
     def __init__(self, mail: Mail, setting: Setting) -> None:
         self.mail = mail
         self.setting = setting
         self.ledger = Ledger(setting.written_bytes_max)
-        nodes = Nodes(self.ledger)
+        nodes = self.nodes = Nodes(self.ledger)
         self.tree = Tree(nodes, self.now)
-        self.descriptors = Descriptors()
+        self.descriptors = Descriptors(self.ledger)
+        self.open = self.descriptors.open
         self._drawn = 0
         stdin = nodes.stream(setting.stdin)
         add = self.descriptors.add
         add(Descriptor(stdin, STREAM_RIGHTS | READ, is_stream=True))
         add(Descriptor(setting.stdout, STREAM_RIGHTS | WRITE, is_stream=True))
         add(Descriptor(setting.stderr, STREAM_RIGHTS | WRITE, is_stream=True))
+        self.roots: dict[bytes, Folder] = {}
+        for mount in setting.mounts:
+            root = nodes.root(mount.path, mount.origin, read_only=mount.read_only)
+            self.roots[mount.path] = root
+            self.preopen(mount.path, root)
+
+    def preopen(self, path: bytes, folder: Folder) -> None:
+        """Give the guest a folder under a path."""
         inheriting = FOLDER_RIGHTS | FILE_RIGHTS
-        self.roots = [
-            nodes.root(mount.path, mount.origin, read_only=mount.read_only)
-            for mount in setting.mounts
-        ]
-        for mount, root in zip(setting.mounts, self.roots, strict=True):
-            add(Descriptor(root, FOLDER_RIGHTS, inheriting, preopened=mount.path))
+        self.descriptors.add(Descriptor(folder, FOLDER_RIGHTS, inheriting, preopened=path))
+
+    def find(self, path: bytes) -> Folder | None:
+        """Find a folder by the path that the guest has for it; no link is followed.
+
+        Raises:
+            Wanted: It is not known.
+        """
+        for root in sorted(self.roots, key=len, reverse=True):
+            if path == root or path.startswith(root.rstrip(b"/") + b"/"):
+                return _below(self.roots[root], path[len(root) :])
+        return None
 
     def now(self) -> int:
         """Give the time in nanoseconds since 1970."""
@@ -136,3 +132,12 @@ class Process:
     def close(self) -> None:
         """Forget what was written."""
         self.ledger.close()
+
+
+def _below(folder: Folder, path: bytes) -> Folder | None:
+    for step in path.split(b"/"):
+        found = folder.get(step) if step else folder
+        if not isinstance(found, Folder):
+            return None
+        folder = found
+    return folder

@@ -4,7 +4,7 @@ What was given and not changed keeps its CID, and is not read. Bytes are read fr
 where they were given, piece by piece. Nothing is kept before everything below it.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, final
 
@@ -68,12 +68,14 @@ class _Visit:
     Attributes:
         folder: The folder.
         name: Its name.
+        changes: What was put under a name in it, or None.
         below: Folders in it.
         entries: What stands in it and is not as it was given in this place, by its name.
     """
 
     folder: Folder
     name: bytes
+    changes: Mapping[bytes, Node | None]
     below: Iterator[tuple[bytes, Folder]]
     entries: dict[bytes, Written] = field(default_factory=dict)
 
@@ -100,30 +102,31 @@ class _Publishing:
             if not way:
                 await self._flush()
                 return written
-            if left.name in way[-1].folder.changes or _given(left.folder) != written.cid:
+            if left.name in way[-1].changes or _given(left.folder) != written.cid:
                 way[-1].entries[left.name] = written
 
     async def _enter(self, name: bytes, folder: Folder) -> _Visit:
         """Begin with a folder: make what it holds besides folders."""
-        inside = await _inside(folder)
+        changes = folder.changes
+        inside = await _inside(folder, changes)
         folders = [(each, node) for each, node in inside if isinstance(node, Folder)]
-        visit = _Visit(folder, name, iter(folders))
+        visit = _Visit(folder, name, changes, iter(folders))
         for each, node in inside:
             if isinstance(node, Folder):
                 continue
-            if each in folder.changes or not _is_given(node):
+            if each in changes or not _is_given(node):
                 visit.entries[each] = await self._written(node)
         return visit
 
     async def _leave(self, visit: _Visit) -> Written:
-        folder, origin = visit.folder, visit.folder.origin
+        origin = visit.folder.origin
         links = [entry(name, written) for name, written in visit.entries.items()]
         if isinstance(origin, UnixFolder):
-            if not links and not folder.changes:
+            if not links and not visit.changes:
                 await trio.lowlevel.checkpoint()
                 return origin.written
             others = await origin.links()
-            replaced = visit.entries.keys() | folder.changes.keys()
+            replaced = visit.entries.keys() | visit.changes.keys()
             links += [link for link in others if link.name not in replaced]
         written, blocks = await _work(
             len(links) > _AT_ONCE_ENTRIES, lambda: directory(links, V1_2025)
@@ -166,13 +169,14 @@ class _Publishing:
         await self._keep(blocks)
 
 
-async def _inside(folder: Folder) -> list[tuple[bytes, Node]]:
+async def _inside(folder: Folder, changes: Mapping[bytes, Node | None]) -> list[tuple[bytes, Node]]:
     """Give what stands in a folder, as far as it may have changed since it was given."""
     if folder.origin is not None and not isinstance(folder.origin, UnixFolder):
         names = await _ask(folder.names)
         return [(name, await _stands(folder, name)) for name in names]
-    met = [(name, node) for name, node in folder.met.items() if name not in folder.changes]
-    return met + [(name, node) for name, node in folder.changes.items() if node is not None]
+    kept = [name for name in folder.kept if name not in changes]
+    stands = [(name, await _stands(folder, name)) for name in kept]
+    return stands + [(name, node) for name, node in changes.items() if node is not None]
 
 
 async def _stands(folder: Folder, name: bytes) -> Node:
@@ -207,7 +211,7 @@ async def _pieces(file: File) -> AsyncIterator[bytes]:
         piece = await _ask(lambda: file.read(start, READ_BYTES_MAX))  # noqa: B023 - asked at once
         offset += len(piece)
         await trio.lowlevel.checkpoint()
-        yield piece
+        yield bytes(piece)
 
 
 async def _work(is_long: bool, work: Callable[[], _T]) -> _T:  # noqa: FBT001 - said by the name

@@ -4,72 +4,59 @@ What can be answered at once is. Where more has to be fetched first, the guest a
 waits, and the call is begun anew with what was fetched.
 """
 
-import struct
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import trio
 
-from ipvm.host.wasi.binding import BUFFER
 from ipvm.host.wasi.calls import FIRST_OPERATION, WASI_CALLS
 from ipvm.host.wasi.errno import Failed
+from ipvm.host.wasi.mail import Mail, Words
 from ipvm.host.wasi.on_descriptors import DESCRIPTOR_CALLS
+from ipvm.host.wasi.on_folders import FOLDER_CALLS
 from ipvm.host.wasi.on_paths import PATH_CALLS
 from ipvm.host.wasi.on_process import PROCESS_CALLS
 from ipvm.host.wasi.origin import Wanted
 from ipvm.host.wasi.process import Process, Setting
 
-__all__ = ["CALL_FUEL", "Serving"]
+__all__ = ["CALL_FUEL", "STEP_FUEL", "Serving"]
+
+Action: TypeAlias = Callable[[Process, Words], int]
 
 CALL_FUEL: Final = 3_000
 """Fuel that a call costs, besides one for each byte that it moves and the instructions of its binding."""
+STEP_FUEL: Final = 1_000
+"""Fuel that each name costs that is looked at on the way of a path, or listed."""
 DEBT_MAX: Final = 1_000_000
 """Fuel that is charged in one go. To look at the fuel of a store takes longer than most calls."""
 _PENDING: Final = 65_535
-_WORDS: Final = struct.Struct("<8Q").unpack_from
-_REPLY: Final = struct.Struct("<QQ")
-_REPLY_AT: Final = 64
-_ELAPSED: Final = struct.Struct("<Q")
-_ELAPSED_AT: Final = 80
-_CALLS: Final = {**DESCRIPTOR_CALLS, **PATH_CALLS, **PROCESS_CALLS}
+
+
+def _charging(action: Action) -> Action:
+    """Have an action charge for the names that it looks at."""
+
+    def act(p: Process, w: Words) -> int:
+        p.nodes.steps = 0
+        try:
+            return action(p, w)
+        finally:
+            p.mail.moved += STEP_FUEL * p.nodes.steps
+
+    return act
+
+
+_CALLS: Final[dict[str, Action]] = {
+    **DESCRIPTOR_CALLS,
+    **FOLDER_CALLS,
+    **PROCESS_CALLS,
+    **{name: _charging(action) for name, action in PATH_CALLS.items()},
+    "fd_readdir": _charging(FOLDER_CALLS["fd_readdir"]),
+}
 _ACTIONS: Final = {
     operation: _CALLS[call.name]
     for operation, call in enumerate(WASI_CALLS, FIRST_OPERATION)
     if call.name in _CALLS
 }
-
-
-@final
-class _Mail:
-    """The memory of the mail."""
-
-    __slots__ = ("moved", "view")
-
-    def __init__(self, view: memoryview) -> None:
-        self.view = view
-        self.moved = 0
-
-    @property
-    def elapsed(self) -> int:
-        elapsed: int = _ELAPSED.unpack_from(self.view, _ELAPSED_AT)[0]
-        return elapsed
-
-    @elapsed.setter
-    def elapsed(self, nanoseconds: int) -> None:
-        _ELAPSED.pack_into(self.view, _ELAPSED_AT, nanoseconds)
-
-    def taken(self, start: int, size: int) -> bytes:
-        self.moved += size
-        return bytes(self.view[BUFFER + start : BUFFER + start + size])
-
-    def give(self, data: bytes, number: int = 0) -> None:
-        size = len(data)
-        self.moved += size
-        self.view[BUFFER : BUFFER + size] = data
-        _REPLY.pack_into(self.view, _REPLY_AT, size, number)
-
-    def count(self, number: int) -> None:
-        _REPLY.pack_into(self.view, _REPLY_AT, number, 0)
 
 
 @final
@@ -84,7 +71,7 @@ class Serving:
             setting: What it is given.
             charge: Takes fuel for what was done.
         """
-        self._mail = _Mail(view)
+        self._mail = Mail(view)
         self._charge = charge
         self._debt = 0
         self._wanted: Wanted | None = None
@@ -98,11 +85,10 @@ class Serving:
             IpvmError: The guest cannot go on.
         """
         mail = self._mail
-        errno = 0
         try:
-            _ACTIONS[operation](self.process, _WORDS(mail.view))
+            errno = _ACTIONS[operation](self.process, mail.words)
         except Failed as failed:
-            errno = int(failed.errno)
+            errno = failed.errno
         except Wanted as wanted:
             self._wanted = wanted
             mail.moved = 0
@@ -128,9 +114,10 @@ class Serving:
             else:
                 await wanted.fetch()
             errno = self.now(operation)
+        self.process.nodes.call_done()
         return errno
 
     def close(self) -> None:
         """Forget what was written, and the view."""
         self.process.close()
-        self._mail.view.release()
+        self._mail.close()

@@ -35,6 +35,7 @@ def set_times(p: Process, node: Node, accessed: int, modified: int, flags: int) 
         raise Failed(Errno.INVAL)
     if isinstance(node, (File, Folder)) and node.read_only:
         raise Failed(Errno.ROFS)
+    node.keep()
     now = p.now()
     if flags & _ACCESS:
         node.accessed = now if flags & _ACCESSED_NOW else accessed

@@ -76,7 +76,7 @@ class Tree:
         if isinstance(node, Link):
             raise Failed(Errno.LOOP)
         if isinstance(node, Folder):
-            if how.create or how.truncate or (how.write and not how.folder):
+            if how.create or how.truncate or how.write:
                 raise Failed(Errno.ISDIR)
         elif how.folder:
             raise Failed(Errno.NOTDIR)
@@ -142,6 +142,7 @@ class Tree:
             raise Failed(Errno.PERM)
         if isinstance(node, File) and node.read_only:
             raise Failed(Errno.ROFS)
+        node.keep()
         node.changed = self._time()
         place.folder.put(place.name, node, node.changed)
         node.links += 1

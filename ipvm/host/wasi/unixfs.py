@@ -35,6 +35,12 @@ class UnixFile:
         self._path = path
         self.written = written
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UnixFile) and other.written.cid == self.written.cid
+
+    def __hash__(self) -> int:
+        return hash(self.written.cid)
+
     @property
     def size(self) -> int:
         """See `FileOrigin`."""

@@ -1,7 +1,7 @@
 """The part of the given files that is in memory, of a bounded size.
 
 It has room for more than one call can read, so what was fetched for a call is there when it is begun
-again.
+again. What is fetched follows from what was asked for before, and from nothing else: it counts as read.
 """
 
 from functools import partial
@@ -14,58 +14,101 @@ __all__ = ["READ_BYTES_MAX", "Window"]
 
 READ_BYTES_MAX: Final = 1024 * 1024
 """Bytes that one call reads at most; the guest asks again for the rest."""
+WINDOW_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Bytes of given files that are in memory."""
+_SPANS_MAX: Final = 4096
 _PIECE_BYTES: Final = 256 * 1024
-_PIECES_MAX: Final = 64
-_AHEAD: Final = 4
-"""Pieces that are fetched together when a file is read in order."""
+_AT_START_BYTES: Final = 1024 * 1024
+"""Bytes that are fetched together at the start of a file."""
+_IN_ORDER_BYTES: Final = 4 * 1024 * 1024
+"""Bytes that are fetched together behind others that are here."""
+
+
+@final
+class _Span:
+    """Bytes of a file that were fetched together."""
+
+    __slots__ = ("end", "origin", "start", "view")
+
+    def __init__(self, origin: FileOrigin | None, start: int, data: bytes) -> None:
+        self.origin = origin
+        self.start = start
+        self.end = start + len(data)
+        self.view = memoryview(data)
 
 
 @final
 class Window:
-    """Pieces of given files, those that were used last."""
+    """Spans of given files, those that were fetched last."""
 
     def __init__(self) -> None:
-        self._pieces: dict[tuple[FileOrigin, int], bytes] = {}
+        self._last = _Span(None, 0, b"")
+        self._spans: list[_Span] = []
+        self._of: dict[FileOrigin, list[_Span]] = {}
+        self._bytes = 0
 
-    def read(self, origin: FileOrigin, offset: int, size: int) -> bytes:
+    def read(self, origin: FileOrigin, offset: int, size: int) -> memoryview | bytes:
         """Give bytes that lie within the file.
 
         Args:
-            origin: The file; it is told apart from others by being another object.
+            origin: The file; those that are equal are the same.
             offset: Where they begin.
             size: Their number, up to `READ_BYTES_MAX`.
 
         Raises:
             Wanted: They are not in memory.
         """
-        first, last = offset // _PIECE_BYTES, (offset + size - 1) // _PIECE_BYTES
-        start = offset - first * _PIECE_BYTES
-        if first == last:
-            return self._piece(origin, first, last)[start : start + size]
-        whole = b"".join([self._piece(origin, n, last) for n in range(first, last + 1)])
-        return whole[start : start + size]
+        span = self._last
+        end = offset + size
+        if span.origin is not origin or offset < span.start or end > span.end:
+            span = self._span(origin, offset, end)
+            if end > span.end:
+                return b"".join(
+                    [span.view[offset - span.start :], self._rest(origin, span.end, end)]
+                )
+        return span.view[offset - span.start : end - span.start]
 
-    def _piece(self, origin: FileOrigin, number: int, last: int) -> bytes:
-        key = (origin, number)
-        piece = self._pieces.get(key)
-        if piece is None:
-            in_order = number == 0 or (origin, number - 1) in self._pieces
-            end = max(last + 1, number + (_AHEAD if in_order else 1))
-            raise Wanted(partial(self._fetch, origin, number, end))
-        return piece
+    def _rest(self, origin: FileOrigin, start: int, end: int) -> bytes:
+        parts = []
+        while start < end:
+            span = self._span(origin, start, end)
+            parts.append(span.view[start - span.start : end - span.start])
+            start = span.end
+        return b"".join(parts)
 
-    async def _fetch(self, origin: FileOrigin, first: int, end: int) -> None:
-        offset = first * _PIECE_BYTES
-        size = min(end * _PIECE_BYTES, origin.size) - offset
-        data = await origin.read(offset, size)
-        if len(data) != size:
-            msg = f"a file of {origin.size} bytes ends early: {len(data)} of {size} at {offset}"
-            raise InvalidData(msg)
-        for number in range(first, end):
-            at = (number - first) * _PIECE_BYTES
-            if at >= size:
-                break
-            while len(self._pieces) >= _PIECES_MAX:
-                del self._pieces[next(iter(self._pieces))]
-            self._pieces.pop((origin, number), None)
-            self._pieces[origin, number] = data[at : at + _PIECE_BYTES]
+    def _span(self, origin: FileOrigin, offset: int, end: int) -> _Span:
+        """Give the span that has the first of some bytes."""
+        for span in self._of.get(origin, ()):
+            if span.start <= offset < span.end:
+                span.origin = origin
+                self._last = span
+                return span
+        start = offset // _PIECE_BYTES * _PIECE_BYTES
+        end = -(-end // _PIECE_BYTES) * _PIECE_BYTES
+        if start == 0:
+            end = max(end, _AT_START_BYTES)
+        elif any(span.end == start for span in self._of.get(origin, ())):
+            end = max(end, start + _IN_ORDER_BYTES)
+        raise Wanted(partial(self._fetch, origin, start, min(end, origin.size)))
+
+    async def _fetch(self, origin: FileOrigin, start: int, end: int) -> None:
+        data = await origin.read(start, end - start)
+        if len(data) != end - start:
+            got = f"{len(data)} of {end - start} at {start}"
+            raise InvalidData(f"a file of {origin.size} bytes ends early: {got}")
+        self._bytes += len(data)
+        while self._bytes > WINDOW_BYTES_MAX or len(self._spans) >= _SPANS_MAX:
+            self._forget()
+        span = self._last = _Span(origin, start, data)
+        self._spans.append(span)
+        self._of.setdefault(origin, []).append(span)
+
+    def _forget(self) -> None:
+        """Let go of the span that was fetched first."""
+        span = self._spans.pop(0)
+        assert span.origin is not None
+        self._bytes -= len(span.view)
+        others = self._of[span.origin]
+        others.remove(span)
+        if not others:
+            del self._of[span.origin]

@@ -5,9 +5,11 @@ from ipvm.store.car.files import Read, Write, reading, writing
 from ipvm.store.car.importing import Imported, import_car
 from ipvm.store.car.reader import CarReader, InvalidCar, Section
 from ipvm.store.car.taking import Taken, take_car
+from ipvm.store.car.walking import BlockGetter, blocks_of, walk_dag
 from ipvm.store.car.writer import car_header, car_section
 
 __all__ = [
+    "BlockGetter",
     "CarReader",
     "Exported",
     "Imported",
@@ -16,6 +18,7 @@ __all__ = [
     "Section",
     "Taken",
     "Write",
+    "blocks_of",
     "car_header",
     "car_section",
     "export_blocks",
@@ -23,5 +26,6 @@ __all__ = [
     "import_car",
     "reading",
     "take_car",
+    "walk_dag",
     "writing",
 ]

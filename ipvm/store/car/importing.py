@@ -21,9 +21,9 @@ from ipvm.store.car.reader import CarReader, InvalidCar, Section
 
 __all__ = ["Imported", "import_car"]
 
-_READ_BYTES: Final = 1024 * 1024
-_BATCH_BYTES: Final = 8 * 1024 * 1024
-_BATCH_SECTIONS: Final = 4096
+_READ_BYTES: Final = 4 * 1024 * 1024
+_BATCH_BYTES: Final = 16 * 1024 * 1024
+_BATCH_SECTIONS: Final = 16_384
 _SHARE_BYTES: Final = 512 * 1024
 """Bytes that are worth a thread of their own."""
 

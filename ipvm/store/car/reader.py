@@ -116,7 +116,7 @@ class CarReader:
         if self.roots is None:
             self._header(bytes(self._buffer[start:end]), place)
             return end, None
-        return end, self._section(bytes(self._buffer[start:end]), place)
+        return end, self._section(start, end, place)
 
     def _extent(self, used: int) -> tuple[int, int] | None:
         """Give where the content lies whose length stands at an offset, once it is there."""
@@ -177,12 +177,13 @@ class CarReader:
         self._awaits_v2_header = False
         return used + _V2_HEADER_BYTES, None
 
-    def _section(self, data: bytes, place: int) -> Section:
-        try:
-            cid, start = Cid.read(data)
-        except InvalidData as error:
-            raise self._broken(f"the section begins with no CID: {error}", place) from error
-        return Section(cid, data[start:], place)
+    def _section(self, start: int, end: int, place: int) -> Section:
+        with memoryview(self._buffer) as view:  # the content is copied once, and not more
+            try:
+                cid, size = Cid.read(bytes(view[start : min(end, start + CID_BYTES_MAX)]))
+            except InvalidData as error:
+                raise self._broken(f"the section begins with no CID: {error}", place) from error
+            return Section(cid, bytes(view[start + size : end]), place)
 
     def _broken(self, problem: str, place: int) -> InvalidCar:
         return InvalidCar(problem, offset=place, blocks=self.sections)

@@ -1,19 +1,20 @@
 """Go through a DAG depth first, in the order of the links, and fetch a little ahead.
 
-Where the walk has been and where it has still to go is kept in a file (`ipvm.store.lmdb.marks`), so a chain
-of ten million blocks takes as much memory as one of ten. What is not here is asked for together with
+Where a long walk has been and where it has still to go is kept in a file (`ipvm.store.lmdb.marks`), so
+a chain of ten million blocks takes as much memory as one of ten thousand. What is not here is asked for together with
 what comes next, a bounded number of blocks at a time; the order in which blocks are given does not
 depend on it.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import ExitStack, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 import trio
 
 from ipvm.errors import IpvmError, NotFound
-from ipvm.ipld import CODECS, Block, Cid
+from ipvm.ipld import CODECS, Block, Cid, varint
 
 if TYPE_CHECKING:
     from ipvm.store.lmdb.marks import FileMarks
@@ -22,6 +23,8 @@ __all__ = ["BlockGetter", "blocks_of", "walk_dag"]
 
 _AHEAD: Final = 16
 """Blocks that are asked for together, and held in memory if they were not here."""
+_HELD_MAX: Final = 50_000
+"""CIDs that a walk remembers in memory."""
 _KNOWN: Final = frozenset(CODECS.values())
 
 
@@ -57,10 +60,8 @@ async def walk_dag(
         InvalidEncoding: A block is not what its codec says.
         IpvmError: The folder for temporary files cannot be written.
     """
-    from ipvm.store.lmdb.marks import scratch_marks  # noqa: PLC0415 - few walk
-
-    with scratch_marks() as marks:
-        course, ahead = _Course(marks), _Ahead(blocks)
+    with ExitStack() as stack:
+        course, ahead = _Course(stack), _Ahead(blocks)
         links: Sequence[Cid] = roots
         while (cid := course.next(links)) is not None:
             links = ()
@@ -93,31 +94,76 @@ async def blocks_of(cids: Iterable[Cid], blocks: BlockGetter) -> AsyncGenerator[
 
 @final
 class _Course:
-    """Where a walk goes: what lies ahead, the next on top, and what lies behind."""
+    """Where a walk goes: what lies ahead, the next on top, and what lies behind.
 
-    def __init__(self, marks: "FileMarks") -> None:
-        self._marks = marks
+    It is kept in memory while it is short, and in a file from then on.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._behind: set[bytes] = set()
+        self._ahead: list[Cid] = []
+        self._marks: FileMarks | None = None
 
     def next(self, links: Sequence[Cid]) -> Cid | None:
         """Give where to go, now that these links were found; None at the end."""
-        with self._marks:
-            self._push(list(dict.fromkeys(links)))
-            for encoded in iter(self._marks.pop, None):
-                cid = Cid.decode(encoded)
-                if self._marks.add(cid.multihash, cid.codec):
+        links = list(dict.fromkeys(links))
+        if self._marks is None and len(self._ahead) + len(self._behind) + len(links) > _HELD_MAX:
+            self._spill()
+        with self._marks or nullcontext():
+            self._push(links)
+            for cid in iter(self._pop, None):
+                if self._add(cid):
                     return cid
         return None
 
     def following(self, count: int) -> list[Cid]:
         """Give what comes behind that, as far as is known by now."""
+        if self._marks is None:
+            following = self._ahead[: -count - 1 : -1]
+            return [cid for cid in following if _key(cid) not in self._behind]
         with self._marks:
-            popped = [Cid.decode(each) for each in islice(iter(self._marks.pop, None), count)]
+            popped = list(islice(iter(self._pop, None), count))
             self._push(popped)
-            return [cid for cid in dict.fromkeys(popped) if cid.multihash not in self._marks]
+            return [cid for cid in popped if cid.multihash not in self._marks]
+
+    def _add(self, cid: Cid) -> bool:
+        if self._marks is not None:
+            return self._marks.add(cid.multihash, cid.codec)
+        before = len(self._behind)
+        self._behind.add(_key(cid))
+        return len(self._behind) > before
 
     def _push(self, cids: Sequence[Cid]) -> None:
+        if self._marks is None:
+            self._ahead.extend(reversed(cids))
+            return
         for cid in reversed(cids):
             self._marks.push(bytes(cid))
+
+    def _pop(self) -> Cid | None:
+        if self._marks is None:
+            return self._ahead.pop() if self._ahead else None
+        encoded = self._marks.pop()
+        return None if encoded is None else Cid.decode(encoded)
+
+    def _spill(self) -> None:
+        from ipvm.store.lmdb.marks import scratch_marks  # noqa: PLC0415 - few walks are long
+
+        marks = self._stack.enter_context(scratch_marks())
+        with marks:
+            for key in self._behind:
+                codec, start = varint.read(key)
+                marks.add(key[start:], codec)
+            for cid in self._ahead:
+                marks.push(bytes(cid))
+        self._behind.clear()
+        self._ahead.clear()
+        self._marks = marks
+
+
+def _key(cid: Cid) -> bytes:
+    return varint.write(cid.codec) + cid.multihash
 
 
 @final
@@ -135,10 +181,13 @@ class _Ahead:
 
     async def look_for(self, cids: Sequence[Cid]) -> None:
         """Fetch what is not here of these, and let go of all others."""
+        new = [cid for cid in cids if cid not in self._looked_for]
         self._looked_for = frozenset(cids)
-        self._fetched = {cid: each for cid, each in self._fetched.items() if cid in cids}
-        absent = [each for each in cids if each not in self._fetched]
-        absent = [each for each in absent if not await self._blocks.has(each)]
+        for cid in self._fetched.keys() - self._looked_for:
+            del self._fetched[cid]
+        absent = [cid for cid in new if not await self._blocks.has(cid)]
+        if not absent:
+            return
         async with trio.open_nursery() as nursery:
             for cid in absent:
                 nursery.start_soon(self._fetch, cid)

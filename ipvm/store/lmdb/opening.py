@@ -127,7 +127,7 @@ def _open_as(path: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
         map_size=map_bytes,
         readonly=readonly,
         create=False,
-        readahead=False,  # reads are of single blocks, in no order
+        readahead=True,  # what is read from the disk is mostly next to what was read before
         max_readers=STORE_PROCESSES_MAX,
         max_spare_txns=1,  # one reader slot, kept and used again
     )

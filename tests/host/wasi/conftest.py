@@ -59,7 +59,7 @@ class World:
         written_max: int = 2**24,
     ) -> None:
         self.ledger = Ledger(written_max, hot_bytes_max=2**18)
-        self.nodes = Nodes(self.ledger)
+        self.nodes = Nodes(self.ledger, met_max=3)
         self.tree = Tree(self.nodes, lambda: BEGINNING)
         origin = given(entries) if isinstance(entries, dict) else entries
         self.root: Folder = self.nodes.root(b"/", origin, read_only=read_only)
@@ -67,6 +67,7 @@ class World:
 
     def ask(self, question: Callable[[], T]) -> T:
         """Ask until there is an answer, fetching what is wanted."""
+        self.nodes.call_done()
         while True:
             try:
                 return question()

@@ -127,6 +127,16 @@ async def test_a_guest_that_writes_without_end_meets_a_limit(run: "Run") -> None
     assert met.value.limit == "made_bytes_max"
 
 
+async def test_a_call_takes_as_much_fuel_where_it_has_to_wait(run: "Run") -> None:
+    read = "(drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 64)))"
+    buffers = '(data (i32.const 0) "\\60\\00\\00\\00\\01\\00\\00\\00")'
+    spent = [
+        (await run(guest(read * count, buffers), stdin=GivenFile(b"abc"))).fuel
+        for count in range(4)
+    ]
+    assert spent[1] - spent[0] == spent[2] - spent[1] == spent[3] - spent[2]
+
+
 async def test_sleeping_takes_no_time(run: "Run") -> None:
     # A subscription to clock 1, for 2**60 nanoseconds.
     asked = '(data (i32.const 24) "\\00\\00\\00\\00\\00\\00\\00\\10") (data (i32.const 16) "\\01")'

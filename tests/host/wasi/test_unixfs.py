@@ -25,7 +25,8 @@ from ipvm.store import Memory
 if TYPE_CHECKING:
     from tests.host.wasi.conftest import World
 
-NAMES: Final = [f"file {number:05}" for number in range(6000)]
+NAMES: Final = [f"file {number:03}" + 240 * "." for number in range(1000)]
+"""So long that a folder is sharded that has all of them."""
 LARGE: Final = random.Random(5).randbytes(3_500_000)
 
 
@@ -64,7 +65,7 @@ def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         (root / "many" / name).write_text(name)
     (root / "large").write_bytes(LARGE)
-    (root / "link").symlink_to("many/file 00007")
+    (root / "link").symlink_to(f"many/{NAMES[7]}")
     (root / "other/inner").mkdir(parents=True)
     (root / "other/inner/deep").write_bytes(b"deep")
     return root
@@ -92,7 +93,7 @@ def opened(here: "World", path: bytes, how: Opening) -> File:
 
 def test_a_tree_is_read_as_far_as_it_is_touched(given: "World", noting: Noting) -> None:
     file = opened(given, b"link", Opening())
-    assert given.ask(lambda: file.read(5, 100)) == b"00007"
+    assert given.ask(lambda: file.read(5, 4)) == b"007."
     assert len(noting.reads) <= 6  # the root was read before; a shard or two, the leaf
     noting.reads.clear()
     large = opened(given, b"large", Opening())
@@ -109,6 +110,10 @@ def test_each_name_has_the_type_of_what_it_leads_to(given: "World") -> None:
         b"many": DIRECTORY,
         b"other": DIRECTORY,
     }
+
+
+def many(number: int) -> bytes:
+    return f"many/{NAMES[number]}".encode()
 
 
 def names(here: "World") -> list[bytes]:
@@ -148,9 +153,9 @@ def test_a_change_in_a_sharded_folder_gives_the_cid_of_the_whole_folder_on_disk(
     given: "World", noting: Noting, tmp_path: Path
 ) -> None:
     here = given
-    here.ask(lambda: here.tree.remove_file(here.root, b"many/file 00009"))
-    here.ask(lambda: here.tree.rename(here.root, b"many/file 00010", here.root, b"many/.moved"))
-    opened(here, b"many/file 00011", Opening(write=True)).resize(4)
+    here.ask(lambda: here.tree.remove_file(here.root, many(9)))
+    here.ask(lambda: here.tree.rename(here.root, many(10), here.root, b"many/.moved"))
+    opened(here, many(11), Opening(write=True)).resize(4)
     large = opened(here, b"large", Opening(write=True))
     here.ask(lambda: large.write(1_048_570, b"across two leaves"))
 
@@ -158,11 +163,11 @@ def test_a_change_in_a_sharded_folder_gives_the_cid_of_the_whole_folder_on_disk(
     (root / "many").mkdir(parents=True)
     for name in NAMES:
         (root / "many" / name).write_text(name)
-    (root / "many/file 00009").unlink()
-    (root / "many/file 00010").rename(root / "many/.moved")
-    (root / "many/file 00011").write_text("file")
+    (root / "many" / NAMES[9]).unlink()
+    (root / "many" / NAMES[10]).rename(root / "many/.moved")
+    (root / "many" / NAMES[11]).write_text("file")
     (root / "large").write_bytes(LARGE[:1_048_570] + b"across two leaves" + LARGE[1_048_587:])
-    (root / "link").symlink_to("many/file 00007")
+    (root / "link").symlink_to(f"many/{NAMES[7]}")
     (root / "other/inner").mkdir(parents=True)
     (root / "other/inner/deep").write_bytes(b"deep")
     assert noting.publish(here.root) == noting.put(root)
