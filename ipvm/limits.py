@@ -158,6 +158,9 @@ class Limits:
     fetch_seconds_max: int = 30
     """Seconds that one source has for one block, or for the next one of many."""
 
+    gateway_connections_max: int = 64
+    """Connections to one gateway at the same time."""
+
     fetched_block_bytes_max: int = 2 * 1024 * 1024
     """Bytes of one block that is taken from others: what all implementations of IPFS pass on. Blocks
     have at most 4 MiB, so more than that changes nothing."""
