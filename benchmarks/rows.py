@@ -17,6 +17,7 @@ from benchmarks import (
     processes,
     stages,
     together,
+    wasi,
 )
 from benchmarks.row import Row
 
@@ -28,6 +29,7 @@ ROWS: Final[dict[str, Row]] = {
         calls.ROWS,
         instances.ROWS,
         hostcalls.ROWS,
+        wasi.ROWS,
         links.ROWS,
         loads.ROWS,
         closure.ROWS,

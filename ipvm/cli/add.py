@@ -157,7 +157,7 @@ class _Report:
         self._output = output
         self._request = request
         self._last: Added | None = None
-        self._records: list[Value] = []
+        self._records = output.list("add", "added")
 
     def tell(self, added: Sequence[Added]) -> None:
         """Take what was added; the last of it may be the root."""
@@ -175,14 +175,14 @@ class _Report:
         if not self._request.quieter:
             return
         if self._output.as_json:
-            self._records.append(_record(self._last))
+            self._records.extend([_record(self._last)])
         else:
             self._output.text(str(self._last.cid))
 
     def finish(self) -> None:
         """Write what is left to write."""
         if self._output.as_json:
-            self._output.record("add", {"added": self._records})
+            self._records.end()
 
     def _line(self, added: Added) -> str:
         name = unicode_path(added.path).replace("\n", "\\n")  # a line is one thing

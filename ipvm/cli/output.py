@@ -1,7 +1,7 @@
 """Write the payload of a command to standard output, and what else it has to say beside it."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
 import click
@@ -58,12 +58,19 @@ class Output:
         Raises:
             InvalidEncoding: DAG-JSON cannot say it.
         """
-        text = encode(value, DAG_JSON).decode()
-        self.payload(((json_escaped(text) if is_terminal(sys.stdout) else text) + "\n").encode())
+        self._json(encode(value, DAG_JSON).decode(), "\n")
 
     def record(self, kind: str, fields: Mapping[str, Value]) -> None:
         """Write the one object that is the payload under `--json`."""
         self.value({"$type": f"ipvm/{kind}/1", **fields})
+
+    def list(self, kind: str, name: str) -> "ListRecord":
+        """Begin a record like that of `record` whose one field is a list, however long."""
+        return ListRecord(self._json, kind, name)
+
+    def _json(self, text: str, end: str = "") -> None:
+        shown = json_escaped(text) if is_terminal(sys.stdout) else text
+        self.payload((shown + end).encode())
 
     def note(self, text: str) -> None:
         """Say something to a person, on standard error. Nothing of it is needed by a program."""
@@ -80,3 +87,24 @@ class Output:
         else:
             name = short(cid)
             say(f"[{name}] {indented(escaped(message), f'[{name}] ')}")
+
+
+@final
+class ListRecord:
+    """A record that is written while its list grows. Where that fails, the record stays cut off."""
+
+    def __init__(self, write: Callable[[str, str], None], kind: str, name: str) -> None:
+        self._write = write
+        beginning = encode({"$type": f"ipvm/{kind}/1", name: []}, DAG_JSON).decode()
+        self._before = beginning.removesuffix("]}")
+
+    def extend(self, items: Iterable[Value]) -> None:
+        """Write items."""
+        encoded = [encode(item, DAG_JSON).decode() for item in items]
+        if encoded:
+            self._write(self._before + ",".join(encoded), "")
+            self._before = ","
+
+    def end(self) -> None:
+        """Write what is left to write."""
+        self._write(("" if self._before == "," else self._before) + "]}", "\n")

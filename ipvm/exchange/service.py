@@ -10,6 +10,7 @@ is full, or read-only), the block is returned all the same, and a warning is log
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, final
 
 import trio
@@ -23,7 +24,7 @@ from ipvm.exchange.source import Source
 from ipvm.exchange.sources import Fetched, Sources
 from ipvm.ipld import Block, BlockMismatch, BlockNotFound, Cid
 from ipvm.limits import Limits
-from ipvm.store import Batched, Blockstore
+from ipvm.store import Batched, Blockstore, Collectable
 
 _LOG: Final = logging.getLogger(__name__)
 _LIMITS: Final = Limits()
@@ -150,6 +151,13 @@ class BlockService:
     async def put_many(self, blocks: Sequence[Block]) -> None:
         """Keep many blocks in the store."""
         await self._store.put_many(blocks)
+
+    def lease(self) -> AbstractAsyncContextManager[None]:
+        """Keep what is put as long as the context lasts; see `ipvm.store.Pinning`.
+
+        Where the store keeps no pins, nothing is ever collected, and this does nothing.
+        """
+        return self._store.lease() if isinstance(self._store, Collectable) else nullcontext()
 
     async def _get_together(self, cids: Sequence[Cid], found: list[Block]) -> None:
         """Append the blocks of `cids` to `found`, a bounded number of them at a time."""

@@ -49,7 +49,7 @@ def entry(name: bytes, written: Written) -> Link:
         name.decode()
     except UnicodeDecodeError as error:
         shown = name.decode(errors="backslashreplace")
-        raise InvalidEntry(f"the name {shown!r} is no UTF-8, which names are here") from error
+        raise InvalidEntry(f"the name '{shown}' is no UTF-8, which names are here") from error
     return Link(name, written.cid, written.dag_bytes)
 
 

@@ -11,13 +11,13 @@ a file whose length or time of modification has changed when its end is reached 
 
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias, final
 
 from ipvm.errors import LimitExceeded
 from ipvm.files.balanced import small_file
-from ipvm.files.directory import directory, entry
+from ipvm.files.directory import InvalidEntry, directory, entry
 from ipvm.files.nodes import Link, Metadata, Written, symlink
 from ipvm.files.profiles import V1_2025, ImportProfile
 from ipvm.files.sources import (
@@ -110,7 +110,8 @@ class _Folder:
     name: str
     path: str
     status: os.stat_result
-    ahead: Iterator["os.DirEntry[str]"]
+    ahead: list["os.DirEntry[str]"]
+    """What is still to be read, last first."""
     entries: list[Link] = field(default_factory=list)
 
 
@@ -159,11 +160,11 @@ class _Walk:
             raise LimitExceeded("folder_nesting_max", FOLDER_NESTING_MAX, how=shown(path))
         with reading(path):
             descriptor = os.open(target, FLAGS | os.O_DIRECTORY, dir_fd=inside)
-            folder = _Folder(descriptor, name, path, os.fstat(descriptor), iter(()))
+            folder = _Folder(descriptor, name, path, os.fstat(descriptor), [])
             self._open.append(folder)
             with os.scandir(descriptor) as found:
-                wanted = [each for each in found if self._wants(each.name)]
-        folder.ahead = iter(sorted(wanted, key=lambda each: each.name))
+                folder.ahead = [each for each in found if self._wants(each.name)]
+        folder.ahead.sort(key=lambda each: each.name, reverse=True)
 
     def _wants(self, name: str) -> bool:
         return self._options.hidden or not name.startswith(".")
@@ -173,7 +174,7 @@ class _Walk:
         written: Written | None = None
         while self._open:
             folder = self._open[-1]
-            found = next(folder.ahead, None)
+            found = folder.ahead.pop() if folder.ahead else None
             if found is None:
                 written = self._leave()
             elif _is_folder(found, folder):
@@ -193,8 +194,7 @@ class _Walk:
         written, blocks = directory(folder.entries, self._options.profile, metadata)
         self._keep(folder.name, "folder", written, blocks)
         if self._open:
-            name = os.fsencode(folder.path.rpartition("/")[2])
-            self._open[-1].entries.append(entry(name, written))
+            _put(folder.path.rpartition("/")[2], written, self._open[-1])
         return written
 
     def _entry(
@@ -210,7 +210,7 @@ class _Walk:
             with reading(path):
                 require_file(found.stat(follow_symlinks=False).st_mode, path)
             raise FileChanged(f"{shown(path)} changed while it was read; add it again")
-        folder.entries.append(entry(os.fsencode(found.name), written))
+        _put(found.name, written, folder)
 
     def _symlink(self, found: "os.DirEntry[str]", name: str, path: str, inside: int) -> Written:
         with reading(path):
@@ -264,3 +264,10 @@ def _is_folder(found: "os.DirEntry[str]", inside: _Folder) -> bool:
         return found.is_dir(follow_symlinks=False)
     except OSError as error:  # some file systems do not say it in the list
         raise condition(error, f"{inside.path}/{found.name}") from error
+
+
+def _put(name: str, written: Written, folder: _Folder) -> None:
+    try:
+        folder.entries.append(entry(os.fsencode(name), written))
+    except InvalidEntry as error:
+        raise InvalidEntry(f"{shown(folder.path)}: {error}") from error

@@ -99,4 +99,4 @@ def condition(error: OSError, path: str) -> IpvmError:
 
 def shown(path: str) -> str:
     """Give a path as text: bytes in it that are no UTF-8 become escapes."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    return os.fsencode(path).decode(errors="backslashreplace") or "''"

@@ -93,11 +93,15 @@ async def run_command(
         fuel=options.fuel_for(program.profile),
         memory=options.memory,
     )
-    run = _CommandRun(runtime, runtime.run(), task, streams)
-    ended = await run.result(invocation, [_NAME, *arguments], command)
+    tree = runtime.run()
+    run = _CommandRun(runtime, tree, task, streams)
+    try:
+        ended = await run.result(invocation, [_NAME, *arguments], command)
+    finally:
+        await tree.release()
     kept = await keep_receipt(
         runtime.blocks,
-        invocation,
+        [invocation],
         outcome(ended.value, ended.failure),
         fuel=ended.fuel,
         reads=run.reads,

@@ -87,12 +87,7 @@ class Live:
         )
         live = cls(runtime, linked, fuel=task.fuel)
         try:
-            run = live._begin_serving(task)
-            await linked.initialize()
-            linked.settle()
-            linked.enter()
-            if run is not None:
-                await run.store()
+            await live._initialize(task)
         except (Trap, EngineFault, GuestError, Ended) as ended:
             final = linked.settled(ended)
             used = fuel_used(task.fuel, linked.store, final)
@@ -121,6 +116,7 @@ class Live:
         if self._busy or self._turns.is_due:
             await self._turn()
         self._busy = True
+        run = None
         try:
             run = self._begin(function)
             raw = await self._run(function, operands)
@@ -129,6 +125,8 @@ class Live:
                 await run.store()
         finally:
             self._next()
+            if run is not None and run.is_leased:
+                await run.release()
         return value
 
     async def measured(self, function: LiveFunction, values: Sequence[object]) -> Measured:
@@ -200,6 +198,18 @@ class Live:
         if function.takes_blocks:
             return [place(self._kernel, each) for each in operands]
         return operands  # type: ignore[return-value] # none of them is a block
+
+    async def _initialize(self, task: Task) -> None:
+        run = self._begin_serving(task)
+        try:
+            await self._linked.initialize()
+            self._linked.settle()
+            self._linked.enter()
+            if run is not None:
+                await run.store()
+        finally:
+            if run is not None:
+                await run.release()
 
     def _begin_serving(self, task: Task) -> Run | None:
         """Serve what is to be initialised."""

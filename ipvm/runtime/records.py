@@ -65,25 +65,33 @@ def outcome(value: Value, error: GuestError | None) -> Outcome:
 
 async def keep_receipt(
     blocks: BlockService,
-    invocation: Block,
+    below: Sequence[Block],
     out: Outcome,
     *,
     fuel: int | None,
     reads: Collection[Cid],
     program: CompiledProgram,
 ) -> Kept:
-    """Store an invocation and its receipt.
+    """Store a receipt, together with what it stands on.
+
+    Args:
+        blocks: Where.
+        below: What the run made and is not stored yet; and behind that the invocation.
+        out: What came of it.
+        fuel: Fuel used, if it is known.
+        reads: Blocks that were asked for.
+        program: What ran.
 
     Raises:
         LimitExceeded: It is larger than a block.
     """
     listed = tuple(sorted(reads, key=bytes))
-    extra = [invocation]
+    extra = [*below]
     links: tuple[Cid, ...] | Cid = listed
     if len(listed) > READS_INLINE_MAX:
         extra.append(_block(list(listed), "the list of the blocks that it read"))
         links = extra[-1].cid
-    record = Receipt(ran=invocation.cid, out=out, fuel=fuel, reads=links, engine=_engine(program))
+    record = Receipt(ran=below[-1].cid, out=out, fuel=fuel, reads=links, engine=_engine(program))
     block = _block(record.to_value(), "the receipt, which holds the result")
     await blocks.put_many([*extra, block])
     return Kept(block.cid, record, listed)

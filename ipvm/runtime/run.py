@@ -5,6 +5,7 @@ with its caller, and is part of the caller's receipt.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final, final
 
 from ipvm.errors import Denied, IpvmError, LimitExceeded, NotFound, Unavailable
@@ -29,7 +30,7 @@ KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 
 @final
 class Run:
-    """One call tree."""
+    """One call tree. Whoever begins it releases it in the end."""
 
     def __init__(self, blocks: BlockService, on_log: LogSink, *, limits: Limits) -> None:
         self._made_bytes_max = limits.made_bytes_max
@@ -42,6 +43,7 @@ class Run:
         self._kept_bytes = 0
         self._made_bytes = 0
         self._stored: set[bytes] = set()
+        self._lease: AbstractAsyncContextManager[None] | None = None
 
     def note(self, condition: IpvmError) -> None:
         """Note what a guest learns of that another runner might not meet."""
@@ -82,7 +84,7 @@ class Run:
             self._kept[block.cid.multihash] = block
             self._kept_bytes += len(block.data)
             if self._kept_bytes > KEPT_BYTES_MAX:
-                await self.store()
+                await self._store_early()
 
     @property
     def made_bytes_left(self) -> int:
@@ -94,10 +96,35 @@ class Run:
         """Whether blocks wait to be stored."""
         return bool(self._kept)
 
+    def take(self) -> list[Block]:
+        """Give what was kept, to be stored at once with what is above it."""
+        made = list(self._kept.values())
+        self._stored.update(self._kept)
+        self._kept.clear()
+        self._kept_bytes = 0
+        return made
+
     async def store(self) -> None:
         """Store what was kept."""
         if self._kept:
             await self._blocks.put_many(list(self._kept.values()))
-            self._stored.update(self._kept)
-            self._kept.clear()
-            self._kept_bytes = 0
+            self.take()
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether there is something to `release`."""
+        return self._lease is not None
+
+    async def release(self) -> None:
+        """Leave what was made to the next collection, unless something pins it."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.__aexit__(None, None, None)
+
+    async def _store_early(self) -> None:
+        """Store a part of what is being made; nothing leads to it yet, so a lease keeps it."""
+        if self._lease is None:
+            lease = self._blocks.lease()
+            await lease.__aenter__()
+            self._lease = lease
+        await self.store()

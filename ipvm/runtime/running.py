@@ -66,7 +66,7 @@ class RunOptions(TypedDict, total=False):
     pin: bool
     """Keep the record, and what it names, from being collected as garbage; True without."""
     on_added: Callable[[str, Cid], None]
-    """Is told what of this machine was added, by its path, and its CID."""
+    """Is told what was added, and what a path in a tree led to: the path, and the CID."""
 
 
 async def run(
@@ -145,7 +145,10 @@ class _Contents:
             return content
         path = _tree_path(content) if isinstance(content, str) else None
         if path is not None:
-            return (await self._files.resolve(path)).node.cid
+            found = (await self._files.resolve(path)).node.cid
+            if path.steps:
+                self._told(str(content), found)
+            return found
         cid = await add(content, self._blocks, self._pins, pin=False)
         if isinstance(content, str | Path):
             self._told(os.fspath(content), cid)

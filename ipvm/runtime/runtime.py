@@ -131,10 +131,14 @@ class Runtime:
         self, entry: Entry, operands: Sequence[Operand], options: CallOptions
     ) -> tuple[Value, int | None]:
         run = self.run()
-        execution = await self.executor(run).execute(_task(entry, operands, options))
-        value = direct_value(entry.signature, execution.results)
-        if run.has_kept:
-            await run.store()
+        try:
+            execution = await self.executor(run).execute(_task(entry, operands, options))
+            value = direct_value(entry.signature, execution.results)
+            if run.has_kept:
+                await run.store()
+        finally:
+            if run.is_leased:
+                await run.release()
         return value, execution.fuel_used
 
     async def _count(self, entry: Entry) -> None:
@@ -159,13 +163,18 @@ class Runtime:
         await trio.lowlevel.checkpoint()
         given = arguments(entry.signature, values, name=entry.name)
         invocation = _invocation(entry, given, options)
-        ended = await self._run(entry, given, options)
-        if ended.run.obstacle is not None:
-            raise ended.run.obstacle
-        return await self._keep_receipt(ended, invocation, entry)
-
-    async def _run(self, entry: Entry, given: Sequence[Value], options: CallOptions) -> _Ended:
         run = self.run()
+        try:
+            ended = await self._run(run, entry, given, options)
+            if run.obstacle is not None:
+                raise run.obstacle
+            return await self._keep_receipt(ended, invocation, entry)
+        finally:
+            await run.release()
+
+    async def _run(
+        self, run: Run, entry: Entry, given: Sequence[Value], options: CallOptions
+    ) -> _Ended:
         task = _task(entry, operands_from_values(entry.signature, given), options)
         fuel_used: int | None = None
         try:
@@ -179,11 +188,10 @@ class Runtime:
         return _Ended(run, value, None, fuel_used)
 
     async def _keep_receipt(self, ended: _Ended, invocation: Block, entry: Entry) -> Receipt:
-        if ended.error is None:
-            await ended.run.store()
+        made = () if ended.error else ended.run.take()
         kept = await keep_receipt(
             self.blocks,
-            invocation,
+            [*made, invocation],
             outcome(ended.value, ended.error),
             fuel=ended.fuel_used,
             reads=ended.run.reads,

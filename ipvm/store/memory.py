@@ -59,11 +59,12 @@ class Memory:
         await checkpoint()
         self._blocks.pop(cid.multihash, None)
 
-    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
-        """Keep blocks, and then a pin."""
+    async def pin(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then a pin, or several."""
         await self.put_many(blocks)
-        self._contents.pins[_key(pin)] = pin
-        self._contents.note(pin.cid)
+        for each in (pin,) if isinstance(pin, Pin) else pin:
+            self._contents.pins[_key(each)] = each
+            self._contents.note(each.cid)
 
     async def unpin(self, cid: Cid) -> Sequence[Pin]:
         """Take away all pins of a CID, and return them."""

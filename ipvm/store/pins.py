@@ -76,10 +76,10 @@ class Pinning(Protocol):
     Every method is a checkpoint. Durability and cancellation are those of `Blockstore`.
     """
 
-    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
-        """Keep blocks, and then a pin. Whoever sees the pin sees the blocks, too.
+    async def pin(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then a pin, or several: all of them or none.
 
-        Whether what the pin reaches is here is not looked at.
+        Whoever sees a pin sees the blocks, too. Whether what it reaches is here is not looked at.
         """
         ...
 

@@ -75,6 +75,28 @@ trio.run(main)
 """
 
 
+PIN_MUCH = """
+import sys, trio
+from pathlib import Path
+from ipvm.ipld import Block
+from ipvm.limits import STORE_COMMIT_BYTES_MAX
+from ipvm.store import Pin
+from ipvm.store.lmdb import Lmdb
+
+async def main():
+    with Lmdb(Path(sys.argv[1])) as store:
+        for number in range(6):
+            size = STORE_COMMIT_BYTES_MAX // 40
+            leaves = [Block.of(bytes((number, each)) * (size // 2)) for each in range(41)]
+            root = Block.encode([each.cid for each in leaves])
+            await store.pin(Pin(cid=root.cid, name="much"), [*leaves, root])
+            for block in (root, *leaves):
+                assert await store.has(block.cid), number
+
+trio.run(main)
+"""
+
+
 @asynccontextmanager
 async def running(script: str, *arguments: object) -> AsyncIterator[trio.Process]:
     """Another process, from when it has begun; it is killed in the end."""
@@ -130,6 +152,13 @@ async def test_processes_import_while_others_collect_and_nothing_is_lost(
     with Lmdb(folder) as store:
         done = await collect(store)
         assert (done.problems, done.pins, done.kept) == ((), 80, 80 + 7 * 8)
+
+
+async def test_a_pin_that_takes_many_commits_is_whole_beside_collections(
+    folder: Path, run: Run
+) -> None:
+    async with running(COLLECT_FOREVER, folder), running(COLLECT_FOREVER, folder):
+        await run(PIN_MUCH, folder)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])

@@ -162,7 +162,7 @@ async def test_a_commit_leaves_no_pages_missing(folder: Path) -> None:
             blocks = [Block.of(chance.randbytes(chance.choice([100, 5000]))) for _ in range(100)]
             writes: list[Write] = [(block.cid.multihash, block.data) for block in blocks]
             writes += [(block.cid.multihash, None) for block in blocks[::2]]
-            store._environment.write(writes)
+            store._environment.write([writes])
             assert missing_bytes(folder) == 0
 
 

@@ -34,6 +34,15 @@ async def test_pins_are_listed_without_a_name_first(make_store: MakeStore) -> No
         assert list(await store.pins(pins[-1])) == []
 
 
+async def test_several_pins_are_kept_at_once(make_store: MakeStore) -> None:
+    pins = [Pin(cid=ONE.cid), Pin(cid=ONE.cid, name="a"), Pin(cid=TWO.cid, name="b")]
+    async with make_store() as store:
+        await store.pin(pins[::-1], [ONE])
+        assert list(await store.pins()) == pins
+        assert await store.has(ONE.cid)
+        await store.pin([])
+
+
 async def test_a_name_is_that_of_one_pin(make_store: MakeStore) -> None:
     async with make_store() as store:
         await store.pin(Pin(cid=ONE.cid, name="a"))

@@ -67,7 +67,7 @@ async def take_car(
         looking: Called while a root is looked through.
 
     Raises:
-        InvalidCar: It is broken. What came before is stored, and nothing was pinned.
+        InvalidCar: It is broken. What came before is stored, and nothing is pinned.
         Refused: The store takes no more.
     """
     if not isinstance(store, Collectable) or not (pin or check):
@@ -79,8 +79,8 @@ async def take_car(
         missing = await _missing(roots, store, looking)
         whole = {root for root, absent in missing.items() if absent is None}
         pins = [Pin(cid=root, reach="recursive" if root in whole else "partial") for root in roots]
-        for each in pins if pin else ():
-            await store.pin(each)
+        if pin:
+            await store.pin(pins)
     return Taken(imported=imported, pins=tuple(pins) if pin else (), missing=missing)
 
 

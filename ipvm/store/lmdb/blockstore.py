@@ -23,7 +23,7 @@ from ipvm.store.collect import Ground
 from ipvm.store.commit import GroupCommit, Write
 from ipvm.store.conditions import StoreUnavailable
 from ipvm.store.lmdb import journal, pins, records
-from ipvm.store.lmdb.environment import Environment, Outdated, lease, release
+from ipvm.store.lmdb.environment import Environment, Outdated, lease, portions, release
 from ipvm.store.lmdb.leases import Lease
 from ipvm.store.lmdb.transaction import Transaction
 from ipvm.store.lmdb.verifying import verified
@@ -110,16 +110,19 @@ class Lmdb:
         absent = cid.is_identity or await self._environment_now() is None
         await self._submit([] if absent else [(bytes(cid), None)])
 
-    async def pin(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
-        """Keep blocks, and then a pin; in one commit, if they are not many."""
+    async def pin(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and then pins; in one commit, if the blocks are not many."""
         writes = _writes(blocks)
+        wanted = (pin,) if isinstance(pin, Pin) else pin
         if sum(len(data or b"") for _, data in writes) > STORE_COMMIT_BYTES_MAX:
-            await self._submit(writes)
-            writes = []
+            async with self.lease():
+                await self._submit(writes)
+                await self._transact(partial(pins.keep, pins=wanted))
+            return
 
         def job(transaction: Transaction) -> None:
             records.apply(transaction, writes)
-            pins.keep(transaction, pin)
+            pins.keep(transaction, wanted)
 
         await self._transact(job)
 
@@ -220,8 +223,18 @@ class Lmdb:
 
     def _write(self, writes: Sequence[Write]) -> None:
         environment = self._opened(create=True)
-        if environment is not None:
-            environment.write(writes)
+        assert environment is not None
+        cut = list(portions(writes))
+        if len(cut) <= 1:
+            environment.write(cut)
+            return
+        held = Lease(
+            environment
+        )  # a collection between two commits would take what is in the first
+        try:
+            environment.write(cut)
+        finally:
+            held.end()
 
     async def _environment_now(self) -> Environment | None:
         if self._environment is not None:

@@ -114,8 +114,8 @@ class Environment:
 
         return self.read(measure)
 
-    def write(self, writes: Iterable[Write]) -> None:
-        """Make all writes durable, in their order, in as few commits as their size allows.
+    def write(self, portions: Iterable[Sequence[Write]]) -> None:
+        """Make all writes durable, in their order, each portion in one commit.
 
         It waits for the disk and for other processes that write, so it belongs in a thread.
 
@@ -126,7 +126,7 @@ class Environment:
         with self._writing:
             if self._handle is None or _identity(self.path) != self._file:
                 self._open_again(self._map_bytes)
-            for portion in _portions(writes):
+            for portion in portions:
                 self._commit(partial(records.apply, writes=portion))
 
     def transact(self, job: Callable[[Transaction], _Answer]) -> _Answer:
@@ -250,7 +250,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _portions(writes: Iterable[Write]) -> Iterator[Sequence[Write]]:
+def portions(writes: Iterable[Write]) -> Iterator[Sequence[Write]]:
+    """Cut writes into as few commits as their size allows."""
     portion: list[Write] = []
     size = 0
     for write in writes:

@@ -22,12 +22,13 @@ _LETTERS: Final[dict[Reach, bytes]] = {"direct": b"d", "recursive": b"r", "parti
 _REACHES: Final[dict[bytes, Reach]] = {letter: reach for reach, letter in _LETTERS.items()}
 
 
-def keep(transaction: Transaction, pin: Pin) -> None:
-    """Keep a pin. One that is there already costs no commit, unless there is a lease."""
-    key, value = _record(pin)
-    if transaction.get(key) != value:
-        transaction.put(key, value)
-    journal.append(transaction, [bytes(pin.cid)])
+def keep(transaction: Transaction, pins: Sequence[Pin]) -> None:
+    """Keep pins. Those that are there already cost no commit, unless there is a lease."""
+    for pin in pins:
+        key, value = _record(pin)
+        if transaction.get(key) != value:
+            transaction.put(key, value)
+    journal.append(transaction, [bytes(pin.cid) for pin in pins])
 
 
 def holds(transaction: Transaction, pin: Pin) -> bool:
