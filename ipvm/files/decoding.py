@@ -11,7 +11,7 @@ Source: the UnixFS specification of ipfs/specs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple, TypeAlias
@@ -89,10 +89,19 @@ class FileNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderNode:
-    """A folder in one block, its entries as stored."""
+    """A folder in one block.
+
+    Attributes:
+        cid: Of the block.
+        entries: Its entries as stored.
+        by_name: The same by name.
+        mode: Permissions, if they are told.
+        mtime_nanoseconds: Time of the last change since 1970, if it is told.
+    """
 
     cid: Cid
     entries: tuple[Entry, ...]
+    by_name: Mapping[str, Entry] = field(repr=False)
     mode: int | None = None
     mtime_nanoseconds: int | None = None
 
@@ -189,12 +198,16 @@ def _file(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FileNode:
 
 def _folder(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FolderNode:
     entries = tuple(Entry(_checked(link.name or ""), link.cid, link.tsize) for link in links)
-    names = {entry.name for entry in entries}
-    if len(names) != len(entries):
+    by_name = {entry.name: entry for entry in entries}
+    if len(by_name) != len(entries):
         twice = _first_twice(entries)
         raise InvalidData(f"two entries of a folder have the name {twice!a}")
     return FolderNode(
-        cid=cid, entries=entries, mode=message.mode, mtime_nanoseconds=message.mtime_nanoseconds
+        cid=cid,
+        entries=entries,
+        by_name=by_name,
+        mode=message.mode,
+        mtime_nanoseconds=message.mtime_nanoseconds,
     )
 
 
