@@ -1,4 +1,4 @@
-"""Example 11: a program in C, and the same in Zig, that joins CSV files by CID."""
+"""Example 12: a program in C, and the same in Zig, that joins CSV files by CID."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ import ipvm
 from ipvm.runtime.running import CommandResult
 from ipvm.store import Memory
 
-FOLDER = "11-csv-join"
+FOLDER = "12-csv-join"
 ARGUMENTS = ["/inputs/left.csv", "/inputs/right.csv", "/outputs/joined.csv"]
 JOINED = "/outputs/joined.csv"
 
@@ -158,7 +158,8 @@ def test_a_csv_reader_sees_the_join(join: Path, left: Rows, right: Rows) -> None
     expected += [
         [*one, *other[1:]] for one in left[1:] for other in right[1:] if one[0] == other[0]
     ]
-    assert list(csv.reader(io.StringIO(trio.run(main).decode(), newline=""))) == expected
+    rows = csv.reader(io.StringIO(trio.run(main).decode(), newline=""))
+    assert [row or [""] for row in rows] == expected  # an empty line is one empty field
 
 
 def written(rows: Rows) -> bytes:
