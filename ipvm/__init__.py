@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Refused,
         Unavailable,
     )
-    from ipvm.exchange import Source, StoreSource
+    from ipvm.exchange import Answer, Gateway, Source, StoreSource
     from ipvm.ipld import Block, Cid, Value
     from ipvm.limits import Limits
     from ipvm.model import Manifest, Signature
@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Batch",
     "Block",
     "Blockstore",
     "Cid",
     "Denied",
     "Function",
+    "Gateway",
     "GuestError",
     "GuestFrame",
     "InvalidArguments",
@@ -87,7 +89,7 @@ _HOMES: Final = {
         "Refused",
         "Unavailable",
     ],
-    "ipvm.exchange": ["Source", "StoreSource"],
+    "ipvm.exchange": ["Answer", "Gateway", "Source", "StoreSource"],
     "ipvm.ipld": ["Block", "Cid", "Value"],
     "ipvm.limits": ["Limits"],
     "ipvm.model": ["Manifest", "Signature"],

@@ -7,7 +7,7 @@ hands those to the runtime.
 import logging
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack, final
 
@@ -15,7 +15,7 @@ import trio
 
 from ipvm import registry
 from ipvm.engine import Bundles, Compiler, opened_engine
-from ipvm.exchange import BlockService, Pins, Source
+from ipvm.exchange import BlockService, OnAnswer, Pins, Source, opened_blocks
 from ipvm.files import Files
 from ipvm.ipld import DAG_CBOR, RAW, Block, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
@@ -24,7 +24,7 @@ from ipvm.model import Profile
 from ipvm.model.wording import printable
 from ipvm.registry import CidTarget, PathTarget, Target, parse_target
 from ipvm.runtime import CallOptions, Cars, Compiling, LogSink, Program, Runtime, gather, resolved
-from ipvm.store import Blockstore, Collected, store_path
+from ipvm.store import Blockstore, Collected
 
 if TYPE_CHECKING:
     from ipvm.files.adding import AddOptions
@@ -255,13 +255,14 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(
+async def open_node(  # noqa: PLR0913 - settings, each with its name
     *,
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
-    sources: Sequence[Source] = (),
+    sources: Sequence[Source | str] | None = None,
     limits: Limits | None = None,
     on_log: LogSink | None = None,
+    on_answer: OnAnswer | None = None,
     cache: bool = True,
 ) -> AsyncIterator[Node]:
     """Open a node; what it opened is closed on the way out.
@@ -269,30 +270,27 @@ async def open_node(
     Args:
         store: A store, or the folder of one; else `IPVM_STORE` or the platform's data folder.
         offline: Leave the sources alone.
-        sources: Where blocks come from that the store has not, asked in this order.
+        sources: Where blocks come from that the store has not, asked in this order; text is the
+            address of a gateway. Without any, the gateways that the user of this machine has chosen.
         limits: Bounds that protect this machine.
         on_log: Takes what guests say; the logger `ipvm.guest` takes it otherwise.
+        on_answer: Is told which source was asked for what, and what came of it.
         cache: Keep machine code for later, in `IPVM_CACHE` or the platform's cache folder, and take
             it from there.
 
     Raises:
         Refused: The installed engine is not the one that this version knows.
-        InvalidData, Refused: The store cannot be opened.
+        InvalidData, Refused: The store cannot be opened, or a source has no such address.
     """
     await trio.lowlevel.checkpoint()
     bounds = Limits() if limits is None else limits
     sink = _log if on_log is None else on_log
-    async with opened_engine(cache=cache, limits=bounds) as (compiler, bundles):
-        with ExitStack() as stack:
-            if store is None or isinstance(store, str | Path):
-                from ipvm.store.lmdb import Lmdb  # noqa: PLC0415 - a memory store needs no LMDB
-
-                path = store_path(store, os.environ)
-                store = stack.enter_context(Lmdb(path, map_bytes=bounds.store_map_bytes))
-            blocks = BlockService(store, *(() if offline else sources), limits=bounds)
-            yield Node(
-                store, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink
-            )
+    behind = () if offline else sources
+    async with (
+        opened_engine(cache=cache, limits=bounds) as (compiler, bundles),
+        opened_blocks(store, behind, limits=bounds, on_answer=on_answer) as (kept, blocks),
+    ):
+        yield Node(kept, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink)
 
 
 def _log(cid: Cid, message: str) -> None:

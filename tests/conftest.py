@@ -46,6 +46,9 @@ def session_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("IPVM_CACHE", str(home / "cache"))
         for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             patch.setenv(variable, str(home / variable.lower()))
+        patch.setenv("IPFS_PATH", str(home / "ipfs"))
+        for variable in ("IPFS_GATEWAY", "IPVM_GATEWAYS"):
+            patch.delenv(variable, raising=False)
         yield home / "store"
 
 

@@ -22,22 +22,36 @@ class Settings:
     Attributes:
         store: Folder of the store, if one was named.
         sources: Folders of other stores that blocks may come from.
+        gateways: Addresses of gateways that blocks may come from.
         limits: Fields of `ipvm.Limits` that were set.
         offline: Leave the sources alone.
         no_cache: Compile anew, and keep no machine code.
         quiet: Say nothing on standard error but why it failed.
+        trace: Tell which source sent which block.
         as_json: Write one JSON object instead of what people read.
     """
 
-    __slots__ = ("as_json", "limits", "no_cache", "offline", "quiet", "sources", "store")
+    __slots__ = (
+        "as_json",
+        "gateways",
+        "limits",
+        "no_cache",
+        "offline",
+        "quiet",
+        "sources",
+        "store",
+        "trace",
+    )
 
     def __init__(self) -> None:
         self.store: Path | None = None
         self.sources: list[Path] = []
+        self.gateways: list[str] = []
         self.limits: dict[str, int] = {}
         self.offline = False
         self.no_cache = False
         self.quiet = False
+        self.trace = False
         self.as_json = False
 
 
@@ -59,6 +73,12 @@ def _remember_sources(
     context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> None:
     _settings(context).sources += [Path(value) for value in values]
+
+
+def _remember_gateways(
+    context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> None:
+    _settings(context).gateways += values
 
 
 def _remember_limits(
@@ -113,11 +133,26 @@ SHARED_OPTIONS: Final[tuple[click.Parameter, ...]] = (
         help="Take blocks that are missing from this other store. May be repeated.",
     ),
     click.Option(
+        ["--gateway"],
+        metavar="URL",
+        multiple=True,
+        expose_value=False,
+        callback=_remember_gateways,
+        help="Take blocks that are missing from this IPFS gateway. May be repeated.",
+    ),
+    click.Option(
         ["--offline"],
         is_flag=True,
         expose_value=False,
         callback=_remember_switch("offline"),
         help="Use the blocks of the store only.",
+    ),
+    click.Option(
+        ["--trace"],
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_switch("trace"),
+        help="Tell which source sent which block, and how fast.",
     ),
     click.Option(
         ["--no-cache"],

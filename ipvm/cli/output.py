@@ -8,7 +8,8 @@ import click
 
 from ipvm.cli.failures import OutputFailed
 from ipvm.cli.options import Settings
-from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped, say, short
+from ipvm.cli.terminal import escaped, indented, is_terminal, json_escaped, plural, say, short
+from ipvm.exchange import Answer
 from ipvm.ipld import DAG_JSON, Cid, Value, encode
 
 __all__ = ["Output"]
@@ -87,6 +88,32 @@ class Output:
         else:
             name = short(cid)
             say(f"[{name}] {indented(escaped(message), f'[{name}] ')}")
+
+    def answer(self, answer: Answer) -> None:
+        """Tell which source was asked for a block, and what came of it."""
+        if self._quiet:
+            return
+        milliseconds = round(answer.seconds * 1000, 3)
+        if self.as_json:
+            record: Value = {
+                "$type": "ipvm/trace/1",
+                "cid": str(answer.cid),
+                "source": answer.source,
+                "outcome": answer.outcome,
+                "milliseconds": milliseconds,
+                "bytes": answer.block_bytes,
+                "problem": answer.problem,
+            }
+            say(json_escaped(encode(record, DAG_JSON).decode()))
+            return
+        told = {
+            "block": f"{plural(answer.block_bytes, 'byte')} from {answer.source}",
+            "absent": f"not at {answer.source}",
+            "late": f"not yet from {answer.source}",
+            "failed": f"not from {answer.source}: {answer.problem}",
+        }
+        text = f"{answer.cid}: {told[answer.outcome]}, {milliseconds} ms"
+        say(f"[trace] {indented(escaped(text), '[trace] ')}")
 
 
 @final

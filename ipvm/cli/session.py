@@ -15,7 +15,7 @@ from ipvm.cli.activity import Activity, activity
 from ipvm.cli.options import Settings, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.terminal import plural
-from ipvm.exchange import StoreSource
+from ipvm.exchange import StoreSource, configured_gateways
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.node import Node, open_node
@@ -128,13 +128,18 @@ async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
 @asynccontextmanager
 async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
     with ExitStack() as stack:
-        sources = [StoreSource(stack.enter_context(Lmdb(path))) for path in settings.sources]
+        stores = [
+            StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
+            for path in settings.sources
+        ]
+        gateways = settings.gateways or configured_gateways(os.environ)
         async with open_node(
             store=settings.store,
             offline=settings.offline,
-            sources=sources,
+            sources=[*stores, *gateways],
             limits=_limits(settings),
             on_log=output.log,
+            on_answer=output.answer if settings.trace else None,
             cache=not settings.no_cache,
         ) as node:
             yield node

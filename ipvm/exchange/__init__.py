@@ -2,7 +2,9 @@
 
 from ipvm.exchange.answer import Answer, OnAnswer, ignore_answer
 from ipvm.exchange.conditions import SourceBusy
+from ipvm.exchange.gateway import Gateway, configured_gateways
 from ipvm.exchange.offline import Offline, OfflineBlockNotFound
+from ipvm.exchange.opening import opened_blocks
 from ipvm.exchange.pinning import Pinned, Pins, PinsNotKept
 from ipvm.exchange.service import BlockService
 from ipvm.exchange.source import DagSource, NamedSource, Source, StoreSource
@@ -11,6 +13,7 @@ __all__ = [
     "Answer",
     "BlockService",
     "DagSource",
+    "Gateway",
     "NamedSource",
     "Offline",
     "OfflineBlockNotFound",
@@ -21,5 +24,7 @@ __all__ = [
     "Source",
     "SourceBusy",
     "StoreSource",
+    "configured_gateways",
     "ignore_answer",
+    "opened_blocks",
 ]

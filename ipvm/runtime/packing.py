@@ -88,7 +88,11 @@ class _Listing:
     async def add_run(self, cid: Cid) -> None:
         """List the record of a run and what the run took and gave."""
         record = Ran.from_block(await self._node(cid))
-        await self.add_program(program_of(await self._node(record.ran)))
+        asked = await self._node(record.ran)
+        await self.add_program(program_of(asked))
+        for given in asked.links():  # what is given is looked at, also where it is not read
+            if await self._blocks.has(given):
+                self.cids.add(given)
         reads = record.reads
         if isinstance(reads, Cid):
             reads = link_list(await self._node(reads))

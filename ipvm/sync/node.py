@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack, final
 
 import trio
 
-from ipvm.exchange import Source
+from ipvm.exchange import OnAnswer, Source
 from ipvm.ipld import DAG_CBOR, RAW, Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT, Limits
 from ipvm.linker import Survey
@@ -133,13 +133,14 @@ class SyncNode:
 
 
 @contextmanager
-def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
+def open(  # noqa: A001, PLR0913 - `ipvm.sync.open()` is how it is called; see `ipvm.open`
     *,
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
-    sources: Sequence[Source] = (),
+    sources: Sequence[Source | str] | None = None,
     limits: Limits | None = None,
     on_log: LogSink | None = None,
+    on_answer: OnAnswer | None = None,
     cache: bool = True,
 ) -> Iterator[SyncNode]:
     """Open a node in a thread of its own; see `ipvm.open`."""
@@ -153,6 +154,7 @@ def open(  # noqa: A001 - `ipvm.sync.open()` is how it is called
             sources=sources,
             limits=limits,
             on_log=on_log,
+            on_answer=on_answer,
             cache=cache,
         ) as node:
             stop = trio.Event()

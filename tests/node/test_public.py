@@ -10,7 +10,7 @@ import pytest
 import ipvm
 
 PUBLIC = [
-    "Batch", "Block", "Blockstore", "Cid", "Denied", "Function", "GuestError", "GuestFrame",
+    "Answer", "Batch", "Block", "Blockstore", "Cid", "Denied", "Function", "Gateway", "GuestError", "GuestFrame",
     "InvalidArguments", "InvalidData", "IpvmError", "LimitExceeded", "Limits", "LinkError",
     "Manifest", "Node", "NotFound", "Program", "Receipt", "Refused", "Session", "SessionClosed",
     "SessionFunction", "Signature", "Source", "StoreSource", "Unavailable", "Value", "open", "sync",
@@ -47,7 +47,10 @@ SHAPES = {
         ("cid", "error", "fuel", "invocation", "reads", "record", "signature", "value"), ""
     ),
 }
-OPEN = "(*, store=None, offline=False, sources=(), limits=None, on_log=None, cache=True)"
+OPEN = (
+    "(*, store=None, offline=False, sources=None, limits=None, on_log=None, "
+    "on_answer=None, cache=True)"
+)
 
 
 def shape(member: object) -> str:

@@ -190,7 +190,6 @@ class Interrupting(Sequence[Source]):
     """No sources; looking at them interrupts the program, while the node is being opened."""
 
     def __len__(self) -> int:
-        interrupt()
         return 0
 
     @overload
@@ -198,6 +197,7 @@ class Interrupting(Sequence[Source]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Source]: ...
     def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
+        interrupt()
         raise IndexError(index)
 
 

@@ -129,7 +129,8 @@ async def test_any_record_of_a_run_is_packed_with_what_it_links_to(tmp_path: Pat
     root = library.manifest(ECHO, exports=ECHOES)
     wanted = [library.keep(Block.of(name)) for name in (b"read", b"out", b"in the folder")]
     folder = library.keep(Block.encode({"file": wanted[2]}))
-    mounted = library.keep(Block.of(b"mounted, and never read"))
+    unread = library.keep(Block.of(b"mounted, and never read"))
+    mounted = library.keep(Block.encode({"file": unread}))
     asked: Value = {"ipvm": "command/1", "run": root, "mounts": {"/": mounted}}
     record: dict[str, Value] = {
         "ipvm": "run/1",
@@ -144,9 +145,9 @@ async def test_any_record_of_a_run_is_packed_with_what_it_links_to(tmp_path: Pat
         packing = await node.cars.pack(root, tmp_path / "x.car", receipt=cid)
     assert packing.absent == ()
     store = await elsewhere(tmp_path / "x.car")
-    for each in (root, cid, folder, *wanted):
+    for each in (root, cid, folder, mounted, *wanted):
         assert await store.has(each)
-    assert not await store.has(mounted)
+    assert not await store.has(unread)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ A given node that is as it was given can be forgotten and met again; who is abou
 sure that it stays (`keep`), so what a guest only looks at takes a bounded part of memory.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias, final
@@ -13,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.names import Names, NamesInMemory
-from ipvm.host.wasi.nodes import BEGINNING, File, Link, Stamped
+from ipvm.host.wasi.nodes import BEGINNING, GIVEN_INO, File, Link, Stamped, given_ino
 from ipvm.host.wasi.origin import (
     DIRECTORY,
     FileOrigin,
@@ -32,13 +31,6 @@ MET_MAX: Final = 4096
 """Given nodes that stay in memory without being open or changed."""
 _ABSENT_MAX: Final = 1024
 """Names of which it is kept that they are not there; more than one call asks for."""
-_GIVEN: Final = 2**62
-
-
-def _given_ino(parent: int, name: bytes) -> int:
-    """Number a node of a given tree; those that the guest makes are below 2**62."""
-    digest = hashlib.sha256(parent.to_bytes(8, "little") + name).digest()
-    return _GIVEN | int.from_bytes(digest[:8], "little") >> 2
 
 
 @final
@@ -75,12 +67,12 @@ class Nodes:
 
     def forget(self, link: Link) -> None:
         """Give back what a link takes that no name leads to any more, if the guest made it."""
-        if link.ino < _GIVEN:
+        if link.ino < GIVEN_INO:
             self.ledger.charge(-len(link.target))
 
     def root(self, name: bytes, origin: FolderOrigin | None, *, read_only: bool) -> "Folder":
         """Make a folder that no other one holds."""
-        return Folder(self, _given_ino(0, name), origin=origin, read_only=read_only)
+        return Folder(self, given_ino(0, name), origin=origin, read_only=read_only)
 
     def stream(self, origin: FileOrigin) -> File:
         """Make a file that stands in no folder, for standard input."""
@@ -99,7 +91,7 @@ class Nodes:
             del self._met[: -self._met_max // 2]
 
     def _given(self, parent: "Folder", name: bytes, origin: Origin) -> "Node":
-        ino = _given_ino(parent.ino, name)
+        ino = given_ino(parent.ino, name)
         if isinstance(origin, LinkOrigin):
             return Link(ino, origin)
         read_only = parent.read_only
@@ -223,7 +215,7 @@ class Folder(Stamped):
                 node = self.get(name)
                 assert node is not None
                 listing.types[place] = node.type
-            return _given_ino(self.ino, name), listing.types[place]
+            return given_ino(self.ino, name), listing.types[place]
         return None if node is None else (node.ino, node.type)
 
     @property

@@ -3,6 +3,7 @@
 A node of a given tree is a view of its origin until it is changed; what was changed lies over it.
 """
 
+import hashlib
 from typing import Final, Protocol, final
 
 from ipvm.host.wasi.errno import Errno, Failed
@@ -10,11 +11,19 @@ from ipvm.host.wasi.ledger import PAGE_BYTES, Ledger
 from ipvm.host.wasi.origin import REGULAR_FILE, SYMBOLIC_LINK, FileOrigin, LinkOrigin
 from ipvm.host.wasi.window import READ_BYTES_MAX, Window
 
-__all__ = ["BEGINNING", "FILE_BYTES_MAX", "File", "Link", "Stamped"]
+__all__ = ["BEGINNING", "FILE_BYTES_MAX", "GIVEN_INO", "File", "Link", "Stamped", "given_ino"]
 
 BEGINNING: Final = 946_684_800_000_000_000
 """2000-01-01T00:00:00Z in nanoseconds: when a guest begins, and when all was made that it is given."""
 FILE_BYTES_MAX: Final = 2**63 - 1
+GIVEN_INO: Final = 2**62
+"""From here on are the numbers of what was given."""
+
+
+def given_ino(parent: int, name: bytes) -> int:
+    """Number a node of a given tree; those that the guest makes are below 2**62."""
+    digest = hashlib.sha256(parent.to_bytes(8, "little") + name).digest()
+    return GIVEN_INO | int.from_bytes(digest[:8], "little") >> 2
 
 
 class Home(Protocol):

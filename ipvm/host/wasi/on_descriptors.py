@@ -1,4 +1,4 @@
-"""The calls of WASI that are about an open file, folder or stream: `fd_*`.
+"""The calls of WASI that are about an open file or stream, or all that is open: `fd_*`.
 
 Each takes the process and the words of the request, as `calls.py` tells them; what it answers it leaves
 in the mail. It changes nothing before everything that it needs is there (see `origin.py`).
@@ -20,9 +20,7 @@ from ipvm.host.wasi.stats import DEVICE, STAT, give_stat, set_times
 __all__ = ["DESCRIPTOR_CALLS"]
 
 _FDSTAT: Final = struct.Struct("<BxHxxxxQQ")
-_DIRENT: Final = struct.Struct("<QQIB3x")
 _U64: Final = struct.Struct("<Q")
-_PRESTAT: Final = struct.Struct("<B3xI")
 _CHARACTER_DEVICE: Final = 2
 _APPEND: Final = 1
 _CURRENT, _END = 1, 2
@@ -230,54 +228,6 @@ def set_stat_times(p: Process, w: Words) -> int:
     return 0
 
 
-def preopened(p: Process, w: Words) -> int:
-    """Tell that a folder was given to the guest, and the size of its path."""
-    p.mail.give(_PRESTAT.pack(0, len(_preopened(p, w[0]))))
-    return 0
-
-
-def preopened_path(p: Process, w: Words) -> int:
-    """Tell the path of a folder that was given to the guest."""
-    path = _preopened(p, w[0])
-    if len(path) > w[1]:
-        raise Failed(Errno.NAMETOOLONG)
-    p.mail.give(path)
-    return 0
-
-
-def _preopened(p: Process, number: int) -> bytes:
-    path = p.descriptors[number].preopened
-    if path is None:
-        raise Failed(Errno.BADF)
-    return path
-
-
-def read_folder(p: Process, w: Words) -> int:
-    """Tell names: `.` and `..`, then the others by their bytes. A cookie is a position among them."""
-    d = p.descriptors[w[0]]
-    folder, room, cookie = d.folder(rights.READ_FOLDER), w[1], w[2]
-    if not cookie or not d.has_names:
-        p.descriptors.list(d, folder)
-    names = folder.given_names() if d.names is None else d.names
-    data = bytearray()
-    first = cookie
-    while len(data) < room and cookie < len(names) + 2:
-        name = (b".", b"..")[cookie] if cookie < 2 else names[cookie - 2]  # noqa: PLR2004 - these
-        entry = _entry(folder, name)
-        cookie += 1
-        if entry is not None:
-            data += _DIRENT.pack(cookie, entry[0], len(name), entry[1]) + name
-    p.nodes.steps += cookie - first
-    p.mail.give(data[:room])
-    return 0
-
-
-def _entry(folder: Folder, name: bytes) -> tuple[int, int] | None:
-    if name == b".":
-        return folder.ino, DIRECTORY
-    return (folder.parent.ino, DIRECTORY) if name == b".." else folder.entry(name)
-
-
 def _type_of(d: Descriptor) -> int:
     if d.is_stream:
         return _CHARACTER_DEVICE
@@ -306,11 +256,8 @@ DESCRIPTOR_CALLS: Final = {
     "fd_filestat_set_size": set_size,
     "fd_filestat_set_times": set_stat_times,
     "fd_pread": read_at,
-    "fd_prestat_dir_name": preopened_path,
-    "fd_prestat_get": preopened,
     "fd_pwrite": write_at,
     "fd_read": read,
-    "fd_readdir": read_folder,
     "fd_renumber": renumber,
     "fd_seek": seek,
     "fd_sync": sync,

@@ -13,6 +13,7 @@ from ipvm.host.wasi.calls import FIRST_OPERATION, WASI_CALLS
 from ipvm.host.wasi.errno import Failed
 from ipvm.host.wasi.mail import Mail, Words
 from ipvm.host.wasi.on_descriptors import DESCRIPTOR_CALLS
+from ipvm.host.wasi.on_folders import FOLDER_CALLS
 from ipvm.host.wasi.on_paths import PATH_CALLS
 from ipvm.host.wasi.on_process import PROCESS_CALLS
 from ipvm.host.wasi.origin import Wanted
@@ -46,9 +47,10 @@ def _charging(action: Action) -> Action:
 
 _CALLS: Final[dict[str, Action]] = {
     **DESCRIPTOR_CALLS,
+    **FOLDER_CALLS,
     **PROCESS_CALLS,
     **{name: _charging(action) for name, action in PATH_CALLS.items()},
-    "fd_readdir": _charging(DESCRIPTOR_CALLS["fd_readdir"]),
+    "fd_readdir": _charging(FOLDER_CALLS["fd_readdir"]),
 }
 _ACTIONS: Final = {
     operation: _CALLS[call.name]

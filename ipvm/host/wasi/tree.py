@@ -76,7 +76,7 @@ class Tree:
         if isinstance(node, Link):
             raise Failed(Errno.LOOP)
         if isinstance(node, Folder):
-            if how.create or how.truncate or (how.write and not how.folder):
+            if how.create or how.truncate or how.write:
                 raise Failed(Errno.ISDIR)
         elif how.folder:
             raise Failed(Errno.NOTDIR)

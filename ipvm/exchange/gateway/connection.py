@@ -1,0 +1,192 @@
+"""Speak HTTP/1.1 over one connection: h11 in its client role, on a stream of trio.
+
+Heads, chunks and bodies without a length go through h11. A body whose length is told is read past it,
+in pieces as large as the system has them: nothing is left to parse there, and it saves a copy.
+
+How much of a body is taken is for its reader to say. What h11 holds of a head or a chunk is bounded.
+"""
+
+import select
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Final, TypeAlias, final
+
+import h11
+import trio
+
+from ipvm.errors import Unavailable
+from ipvm.exchange.gateway.address import Origin
+
+__all__ = ["BrokenConnection", "Connection", "Response", "StaleConnection", "Stream"]
+
+Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+_HEAD_BYTES_MAX: Final = 65_536
+_PARSED_BYTES: Final = 65_536
+_RECEIVE_BYTES: Final = 1024 * 1024
+_INTERIM_MAX: Final = 8
+"""Answers of status 1xx before the one that counts."""
+_WITHOUT_BODY: Final = frozenset({204, 304})
+
+
+class BrokenConnection(Unavailable):
+    """A connection ended before its time, or what came was no HTTP."""
+
+
+class StaleConnection(BrokenConnection):
+    """A connection was closed after its last answer, so that another one may have better luck."""
+
+
+@final
+class Response:
+    """The head of an answer.
+
+    Attributes:
+        status: A number.
+        headers: By name, in small letters.
+        length: Bytes of the body, if it was told and can be relied on.
+    """
+
+    def __init__(self, event: h11.Response) -> None:
+        self.status = event.status_code
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers
+        }
+        self.length: int | None = None
+        has_body = self.status not in _WITHOUT_BODY and "transfer-encoding" not in self.headers
+        if has_body and "content-length" in self.headers:
+            self.length = int(self.headers["content-length"])  # h11 has looked at it
+        closes = "close" in self.headers.get("connection", "").lower()
+        self.keeps_connection = event.http_version == b"1.1" and not closes
+
+    @property
+    def media_type(self) -> str:
+        """What the body is said to be, without parameters; empty if nothing is said."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@final
+class Connection:
+    """A connection that asks for one thing after the other.
+
+    Args:
+        stream: To whom.
+        origin: Who that is.
+
+    Attributes:
+        origin: Who is at the other end.
+        is_idle: Whether the last answer was read to its end, so that more may be asked for.
+    """
+
+    def __init__(self, stream: Stream, origin: Origin) -> None:
+        self.origin = origin
+        self.is_idle = True
+        self._stream = stream
+        self._http = _new_http()
+        self._was_used = False
+
+    async def close(self) -> None:
+        """Close it at once, whatever is under way."""
+        self.is_idle = False
+        await trio.aclose_forcefully(self._stream)
+
+    def is_alive(self) -> bool:
+        """Whether nothing came that nobody asked for, as the end of the connection would be."""
+        transport = self._stream
+        if isinstance(transport, trio.SSLStream):
+            transport = transport.transport_stream
+        poll = select.poll()
+        poll.register(transport.socket.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    async def get(self, target: str, *, accept: str) -> Response:
+        """Ask for something, and give the head of the answer. Read `body` next, or close.
+
+        Raises:
+            StaleConnection: It was closed meanwhile; nothing was answered.
+            BrokenConnection: It ended, or what came is no HTTP.
+        """
+        self.is_idle = False
+        headers = [
+            ("Host", self.origin.authority),
+            ("Accept", accept),
+            ("Accept-Encoding", "identity"),
+            ("User-Agent", "ipvm"),
+        ]
+        request = h11.Request(method="GET", target=target, headers=headers)
+        data = (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+        try:
+            await self._stream.send_all(data)
+            first = await self._receive(_PARSED_BYTES)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, BrokenConnection) as error:
+            raise self._unanswered() from error
+        if not first:
+            raise self._unanswered()
+        self._was_used = True
+        self._http.receive_data(first)
+        return await self._head()
+
+    async def body(self, response: Response) -> AsyncGenerator[bytes, None]:
+        """Give the body of the answer in pieces.
+
+        Raises:
+            BrokenConnection: It is cut off, or no HTTP.
+        """
+        if response.length is None:
+            async with aclosing(self._parsed_body()) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        held = self._http.trailing_data[0]
+        left = response.length - len(held)
+        if held:
+            yield held[: response.length]
+        while left > 0:
+            piece = await self._receive(min(left, _RECEIVE_BYTES))
+            if not piece:
+                raise BrokenConnection(f"{self.origin} cut its answer off {left} bytes too early")
+            left -= len(piece)
+            yield piece
+        if left == 0 and response.keeps_connection:
+            self._http = _new_http()  # the other one still waits for this body
+            self.is_idle = True
+
+    async def _parsed_body(self) -> AsyncGenerator[bytes, None]:
+        while isinstance(event := await self._event(), h11.Data):
+            yield bytes(event.data)
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self.is_idle = True
+
+    async def _head(self) -> Response:
+        for _ in range(_INTERIM_MAX):
+            event = await self._event()
+            if isinstance(event, h11.Response):
+                return Response(event)
+            if not isinstance(event, h11.InformationalResponse):
+                break
+        raise BrokenConnection(f"{self.origin} does not answer what it was asked")
+
+    async def _event(self) -> object:
+        while True:
+            try:
+                event = self._http.next_event()
+                if event is not h11.NEED_DATA:
+                    return event
+                self._http.receive_data(await self._receive(_PARSED_BYTES))
+            except h11.RemoteProtocolError as error:
+                raise BrokenConnection(f"{self.origin} speaks no HTTP, or broke off") from error
+
+    async def _receive(self, size: int) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(size))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise BrokenConnection(f"the connection to {self.origin} broke") from error
+
+    def _unanswered(self) -> BrokenConnection:
+        kind = StaleConnection if self._was_used else BrokenConnection
+        return kind(f"{self.origin} closed the connection without an answer")
+
+
+def _new_http() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES_MAX)
