@@ -17,7 +17,16 @@ from itertools import accumulate, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from ipvm.errors import InvalidData
-from ipvm.files.message import Message, read_message
+from ipvm.files.message import (
+    DIRECTORY,
+    FILE,
+    HAMT,
+    MURMUR3_X64_64,
+    RAW_PIECE,
+    SYMLINK,
+    Message,
+    read_message,
+)
 from ipvm.ipld import CODECS, RAW, Block, Cid, InvalidEncoding, dag_pb
 from ipvm.limits import FILE_BYTES_MAX, HAMT_FANOUT_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX
 
@@ -33,8 +42,6 @@ __all__ = [
     "read_node",
 ]
 
-_RAW_TYPE, _DIRECTORY, _FILE, _METADATA, _SYMLINK, _HAMT = range(6)
-_MURMUR3_X64_64: Final = 0x22
 _FANOUT_MIN: Final = 8
 _DAG_PB: Final = CODECS["dag-pb"]
 
@@ -214,7 +221,7 @@ def _shard(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> ShardNod
     if not _FANOUT_MIN <= fanout <= HAMT_FANOUT_MAX or fanout & (fanout - 1):
         bounds = f"from {_FANOUT_MIN} to {HAMT_FANOUT_MAX}"
         raise InvalidData(f"the fanout of a shard is a power of two {bounds}, not {fanout}")
-    if message.hash_type != _MURMUR3_X64_64:
+    if message.hash_type != MURMUR3_X64_64:
         raise InvalidData(f"the names of a shard have an unknown hash, {message.hash_type}")
     prefixes = _prefixes(fanout)
     digits = len(f"{fanout - 1:x}")
@@ -266,9 +273,9 @@ def _checked(name: str) -> str:
 
 
 _READERS: Final[Mapping[int, Callable[[Cid, Message, Sequence[dag_pb.Link]], Node]]] = {
-    _RAW_TYPE: _file,
-    _FILE: _file,
-    _DIRECTORY: _folder,
-    _HAMT: _shard,
-    _SYMLINK: _symlink,
+    RAW_PIECE: _file,
+    FILE: _file,
+    DIRECTORY: _folder,
+    HAMT: _shard,
+    SYMLINK: _symlink,
 }

@@ -10,7 +10,7 @@ import pytest
 import ipvm
 
 PUBLIC = [
-    "Answer", "Batch", "Block", "Blockstore", "Cid", "Denied", "Function", "Gateway", "GuestError", "GuestFrame",
+    "Answer", "Batch", "Block", "Blockstore", "Cid", "Denied", "File", "Function", "Gateway", "GuestError", "GuestFrame",
     "InvalidArguments", "InvalidData", "IpvmError", "LimitExceeded", "Limits", "LinkError",
     "Manifest", "Node", "NotFound", "Program", "Receipt", "Refused", "Session", "SessionClosed",
     "SessionFunction", "Signature", "Source", "StoreSource", "Unavailable", "Value", "open", "sync",
@@ -30,6 +30,7 @@ SHAPES = {
         "put_value": "(value, *, codec=113)",
         "relink": "(target, imports)",
         "resolve": "(target)",
+        "run": "(target, arguments=(), **options)",
         "session": "(target, *, fuel=100000000000, memory=1073741824, profile='deterministic')",
         "survey": "(target)",
     },
