@@ -6,6 +6,7 @@ in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
 """
 
 import os
+import runpy
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
+HOME_CACHE = os.environ.get("XDG_CACHE_HOME")
+"""Before the walls are up."""
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
@@ -47,7 +50,7 @@ def session_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             patch.setenv(variable, str(home / variable.lower()))
         patch.setenv("IPFS_PATH", str(home / "ipfs"))
-        for variable in ("IPFS_GATEWAY", "IPVM_GATEWAYS"):
+        for variable in ("IPFS_API", "IPFS_GATEWAY", "IPVM_GATEWAYS"):
             patch.delenv(variable, raising=False)
         yield home / "store"
 
@@ -64,6 +67,15 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(f"vectors written elsewhere are absent: no folder {VECTORS}")
     return VECTORS
+
+
+@pytest.fixture(scope="session")
+def kubo_program() -> Path:
+    """Kubo, as `tests/kubo.py` finds it. Where there is none, the test is skipped, and says how."""
+    found: Path | None = runpy.run_path(str(ROOT / "tests" / "kubo.py"))["find"](HOME_CACHE)
+    if found is None:
+        pytest.skip("there is no Kubo: `python tests/kubo.py` builds one, IPVM_KUBO names another")
+    return found
 
 
 @pytest.fixture
