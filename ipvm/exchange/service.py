@@ -120,25 +120,29 @@ class BlockService:
                 found.append(None)
         return found
 
-    async def fetch_ahead(self, root: Cid, *, bytes_max: int) -> None:
-        """Bring what a root reaches here in one go, where a source can; see `ahead.fetch_ahead`.
+    async def fetch_ahead(self, root: Cid, *, bytes_max: int) -> Block:
+        """Return the block of `root`, and bring what it reaches here in one go, where that can be.
 
-        Use it before a walk that fetches block by block: it saves the walk most of its waiting.
+        Use it before a walk that fetches block by block: it saves the walk most of its waiting. Where
+        the root is here, or no source sends more than blocks, it does what `get` does.
 
         Args:
             root: Where it begins.
             bytes_max: Bytes after which there is no use for more.
 
         Raises:
-            IpvmError: What `get` raises for the root. Whatever fails behind it is left to the walk.
+            IpvmError: What `get` raises. Whatever fails behind the root is left to the walk.
         """
         try:
-            await self._store.get(root)
-        except (BlockNotFound, BlockMismatch):
+            return await self._store.get(root)
+        except BlockMismatch:
+            return await self.get(root)
+        except BlockNotFound:
             fetched = await self._fetch(root)
             await fetch_ahead(
                 fetched, self._sources, self._store, limits=self._limits, bytes_max=bytes_max
             )
+            return fetched.block
 
     async def has(self, cid: Cid) -> bool:
         """Whether the store has it. No source is asked."""

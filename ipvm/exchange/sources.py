@@ -59,7 +59,7 @@ class _Inquiry:
     def __init__(self, cid: Cid) -> None:
         self.cid = cid
         self.fetched: Fetched | None = None
-        self.absent = BlockNotFound(cid)
+        self.absent: BlockNotFound | None = None
         self.failures: list[tuple[Asked, Exception]] = []
         self.news = trio.Event()
         self.scope: trio.CancelScope | None = None
@@ -79,7 +79,7 @@ class _Inquiry:
         faults = [each for each in failures if not isinstance(each, IpvmError)]
         silent = [each for each in failures if isinstance(each, Unavailable)]
         if faults or len(failures) < 2 or not silent:  # noqa: PLR2004 - one speaks for itself
-            return [*faults, *silent, *failures, self.absent][0]
+            return [*faults, *silent, *failures, self.absent or BlockNotFound(self.cid)][0]
         told = [f"{asked.name}: {failure}" for asked, failure in self.failures[:_PROBLEMS_TOLD]]
         return Unavailable(f"nobody sent the block {self.cid}:\n" + "\n".join(told))
 
