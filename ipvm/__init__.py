@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ipvm.exchange import Answer, Gateway, Source, StoreSource
     from ipvm.ipld import Block, Cid, Value
     from ipvm.limits import Limits
-    from ipvm.model import Manifest, Signature
+    from ipvm.model import File, Manifest, Signature
     from ipvm.node import Node, open_node as open  # noqa: A004 - `ipvm.open()` is how it is called
     from ipvm.runtime import Function, Program, Receipt
     from ipvm.runtime.batch import Batch
@@ -47,6 +47,7 @@ __all__ = [
     "Blockstore",
     "Cid",
     "Denied",
+    "File",
     "Function",
     "Gateway",
     "GuestError",
@@ -92,7 +93,7 @@ _HOMES: Final = {
     "ipvm.exchange": ["Answer", "Gateway", "Source", "StoreSource"],
     "ipvm.ipld": ["Block", "Cid", "Value"],
     "ipvm.limits": ["Limits"],
-    "ipvm.model": ["Manifest", "Signature"],
+    "ipvm.model": ["File", "Manifest", "Signature"],
     "ipvm.node": ["Node"],
     "ipvm.runtime": ["Function", "Program", "Receipt"],
     "ipvm.runtime.batch": ["Batch"],

@@ -87,6 +87,18 @@ SYMLINK_BYTES_MAX: Final = 4096
 SYMLINKS_FOLLOWED_MAX: Final = 40
 """Symlinks that are followed on the way of one path."""
 
+FILE_READ_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Most bytes that one `ipvm.file_read` gives."""
+
+FILE_PATH_BYTES_MAX: Final = 4096
+"""Longest path that a guest gives to a host call, in bytes."""
+
+NODES_AT_HAND_MAX: Final = 64
+"""Nodes of files and folders that an invocation has at hand, so that they cost little fuel."""
+
+NODES_AT_HAND_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Most bytes that the blocks of these nodes have together; one larger node may be at hand alone."""
+
 TREE_DEPTH_MAX: Final = 256
 """Folders in each other that a walk or an export goes down."""
 

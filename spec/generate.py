@@ -51,6 +51,15 @@ _SHARED_BOUNDS: Final = (
     "FUEL_DEFAULT",
     "MEMORY_DEFAULT",
     "TABLE_ELEMENTS_MAX",
+    "FILE_BYTES_MAX",
+    "FILE_DEPTH_MAX",
+    "FILE_PATH_BYTES_MAX",
+    "FILE_READ_BYTES_MAX",
+    "HAMT_FANOUT_MAX",
+    "NODES_AT_HAND_MAX",
+    "NODES_AT_HAND_BYTES_MAX",
+    "SYMLINK_BYTES_MAX",
+    "SYMLINKS_FOLLOWED_MAX",
 )
 """The constants of `ipvm.limits` that other runtimes have to have too."""
 

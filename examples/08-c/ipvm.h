@@ -109,4 +109,36 @@ IPVM_IMPORT("ipvm", "hash")
 int32_t ipvm_hash(uint32_t *out, uint64_t hash_fun, const void *data, uint32_t len,
                   uint8_t *digest, uint32_t digest_max);
 
+struct ipvm_file_stat {
+  uint64_t size; /* bytes of a file, or of the target of a symlink */
+  uint32_t kind; /* 1 a file, 2 a folder, 3 a symlink */
+  uint32_t cid_len;
+};
+
+struct ipvm_dir_entry {
+  uint64_t next; /* the next cursor; 0 when there are no more entries */
+  uint32_t name_len; /* 0 when there is no entry here */
+  uint32_t cid_len;
+};
+
+enum { IPVM_FILE_NAME_MAX = 4096, IPVM_FILE_PATH_MAX = 4096, IPVM_FILE_READ_MAX = 4194304 };
+
+/* Tell what is at a path below a CID, or what the CID itself is if `path_len` is 0. Its CID is
+ * written to `to`, unless `max` is 0. */
+IPVM_IMPORT("ipvm", "file_stat")
+int32_t ipvm_file_stat(struct ipvm_file_stat *out, const uint8_t *cid, const char *path,
+                       uint32_t path_len, uint8_t *to, uint32_t max);
+
+/* Read a range of a file. `out` is the number of bytes: less than `max` only at the end. */
+IPVM_IMPORT("ipvm", "file_read")
+int32_t ipvm_file_read(uint32_t *out, const uint8_t *cid, const char *path, uint32_t path_len,
+                       uint64_t offset, void *to, uint32_t max);
+
+/* Give one entry of a folder: the first one for the cursor 0, and then that of `next`, until it is
+ * 0. The CID is written to `to`, unless `max` is 0. */
+IPVM_IMPORT("ipvm", "dir_entry")
+int32_t ipvm_dir_entry(struct ipvm_dir_entry *out, const uint8_t *cid, const char *path,
+                       uint32_t path_len, uint64_t cursor, char *name, uint32_t name_max,
+                       uint8_t *to, uint32_t max);
+
 #endif

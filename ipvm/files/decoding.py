@@ -11,13 +11,22 @@ Source: the UnixFS specification of ipfs/specs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from ipvm.errors import InvalidData
-from ipvm.files.message import Message, read_message
+from ipvm.files.message import (
+    DIRECTORY,
+    FILE,
+    HAMT,
+    MURMUR3_X64_64,
+    RAW_PIECE,
+    SYMLINK,
+    Message,
+    read_message,
+)
 from ipvm.ipld import CODECS, RAW, Block, Cid, InvalidEncoding, dag_pb
 from ipvm.limits import FILE_BYTES_MAX, HAMT_FANOUT_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX
 
@@ -33,8 +42,6 @@ __all__ = [
     "read_node",
 ]
 
-_RAW_TYPE, _DIRECTORY, _FILE, _METADATA, _SYMLINK, _HAMT = range(6)
-_MURMUR3_X64_64: Final = 0x22
 _FANOUT_MIN: Final = 8
 _DAG_PB: Final = CODECS["dag-pb"]
 
@@ -82,10 +89,19 @@ class FileNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderNode:
-    """A folder in one block, its entries as stored."""
+    """A folder in one block.
+
+    Attributes:
+        cid: Of the block.
+        entries: Its entries as stored.
+        by_name: The same by name.
+        mode: Permissions, if they are told.
+        mtime_nanoseconds: Time of the last change since 1970, if it is told.
+    """
 
     cid: Cid
     entries: tuple[Entry, ...]
+    by_name: Mapping[str, Entry] = field(repr=False)
     mode: int | None = None
     mtime_nanoseconds: int | None = None
 
@@ -182,12 +198,16 @@ def _file(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FileNode:
 
 def _folder(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> FolderNode:
     entries = tuple(Entry(_checked(link.name or ""), link.cid, link.tsize) for link in links)
-    names = {entry.name for entry in entries}
-    if len(names) != len(entries):
+    by_name = {entry.name: entry for entry in entries}
+    if len(by_name) != len(entries):
         twice = _first_twice(entries)
         raise InvalidData(f"two entries of a folder have the name {twice!a}")
     return FolderNode(
-        cid=cid, entries=entries, mode=message.mode, mtime_nanoseconds=message.mtime_nanoseconds
+        cid=cid,
+        entries=entries,
+        by_name=by_name,
+        mode=message.mode,
+        mtime_nanoseconds=message.mtime_nanoseconds,
     )
 
 
@@ -201,7 +221,7 @@ def _shard(cid: Cid, message: Message, links: Sequence[dag_pb.Link]) -> ShardNod
     if not _FANOUT_MIN <= fanout <= HAMT_FANOUT_MAX or fanout & (fanout - 1):
         bounds = f"from {_FANOUT_MIN} to {HAMT_FANOUT_MAX}"
         raise InvalidData(f"the fanout of a shard is a power of two {bounds}, not {fanout}")
-    if message.hash_type != _MURMUR3_X64_64:
+    if message.hash_type != MURMUR3_X64_64:
         raise InvalidData(f"the names of a shard have an unknown hash, {message.hash_type}")
     prefixes = _prefixes(fanout)
     digits = len(f"{fanout - 1:x}")
@@ -253,9 +273,9 @@ def _checked(name: str) -> str:
 
 
 _READERS: Final[Mapping[int, Callable[[Cid, Message, Sequence[dag_pb.Link]], Node]]] = {
-    _RAW_TYPE: _file,
-    _FILE: _file,
-    _DIRECTORY: _folder,
-    _HAMT: _shard,
-    _SYMLINK: _symlink,
+    RAW_PIECE: _file,
+    FILE: _file,
+    DIRECTORY: _folder,
+    HAMT: _shard,
+    SYMLINK: _symlink,
 }

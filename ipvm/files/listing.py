@@ -15,10 +15,10 @@ import trio
 from ipvm.errors import IpvmError
 from ipvm.files.decoding import Entry, FolderNode, InvalidNode, Node, ShardNode
 from ipvm.files.murmur3 import murmur3_64, murmur3_64_each
-from ipvm.files.source import NodeSource
+from ipvm.files.source import Nodes, NodeSource
 from ipvm.ipld import Cid
 
-__all__ = ["Listing", "lookup"]
+__all__ = ["Below", "Listing", "Spot", "lookup", "shard_below"]
 
 _HASH_BITS: Final = 64
 _TOGETHER: Final = 64
@@ -26,7 +26,7 @@ _TOGETHER: Final = 64
 
 
 async def lookup(
-    nodes: NodeSource, folder: FolderNode | ShardNode, name: str, path: str
+    nodes: Nodes, folder: FolderNode | ShardNode, name: str, path: str
 ) -> Entry | None:
     """Find a name in a folder.
 
@@ -42,35 +42,34 @@ async def lookup(
     Raises:
         NodeNotFound, Unavailable, InvalidNode: A shard on the way cannot be had.
     """
-    await trio.lowlevel.checkpoint()
     if isinstance(folder, FolderNode):
-        return next((entry for entry in folder.entries if entry.name == name), None)
+        return folder.by_name.get(name)
     hashed, used, shard = murmur3_64(_bytes(name)), 0, folder
     while True:
         found = shard.slots.get(_slot(hashed, used, shard.bits))
         if found is None or found.name:
             return found if found is not None and found.name == name else None
         used += shard.bits
-        below = _Below(found.cid, shard.bits, _Place(used, 0))
-        shard = _checked(await nodes.get(found.cid, path), below, path)
+        below = Below(found.cid, shard.bits, Spot(used, 0))
+        shard = shard_below(await nodes.get(found.cid, path), below, path)
 
 
-class _Place(NamedTuple):
+class Spot(NamedTuple):
     """Where a shard is: how many bits of a hash lead to it, and which."""
 
     used: int
     prefix: int
 
 
-class _Below(NamedTuple):
+class Below(NamedTuple):
     """A shard that is still to be listed, and the bits of the one above."""
 
     cid: Cid
     bits: int
-    place: _Place
+    place: Spot
 
 
-_Ahead: TypeAlias = Entry | _Below | IpvmError
+_Ahead: TypeAlias = Entry | Below | IpvmError
 
 
 @final
@@ -89,7 +88,7 @@ class Listing:
         if isinstance(folder, FolderNode):
             self._entries = iter(folder.entries)
         else:
-            self._ahead.extend(_opened([(folder, _Place(0, 0))], path)[0])
+            self._ahead.extend(_opened([(folder, Spot(0, 0))], path)[0])
 
     def __aiter__(self) -> Self:
         return self
@@ -117,10 +116,10 @@ class Listing:
     async def _advance(self) -> None:
         """Fetch the shards that come next, and put what they hold in the place of each."""
         coming: list[_Ahead] = []
-        shards: list[_Below] = []
+        shards: list[Below] = []
         for item in self._ahead:
             coming.append(item)
-            if isinstance(item, _Below):
+            if isinstance(item, Below):
                 shards.append(item)
                 if len(shards) == _TOGETHER:
                     break
@@ -129,24 +128,24 @@ class Listing:
         for _ in coming:
             self._ahead.popleft()
         opened = iter(self._opened(shards, nodes))
-        items = [next(opened) if isinstance(item, _Below) else (item,) for item in coming]
+        items = [next(opened) if isinstance(item, Below) else (item,) for item in coming]
         self._ahead.extendleft(reversed(list(chain.from_iterable(items))))
 
     def _opened(
-        self, shards: Sequence[_Below], nodes: Sequence[Node | IpvmError]
+        self, shards: Sequence[Below], nodes: Sequence[Node | IpvmError]
     ) -> Sequence[Sequence[_Ahead]]:
         failed: dict[int, IpvmError] = {}
-        found: list[tuple[ShardNode, _Place]] = []
+        found: list[tuple[ShardNode, Spot]] = []
         for number, (below, node) in enumerate(zip(shards, nodes, strict=True)):
             try:
-                found.append((_checked(node, below, self._path), below.place))
+                found.append((shard_below(node, below, self._path), below.place))
             except IpvmError as error:
                 failed[number] = error
         opened = iter(_opened(found, self._path))
         return [[failed[n]] if n in failed else next(opened) for n in range(len(shards))]
 
 
-def _opened(shards: Sequence[tuple[ShardNode, _Place]], path: str) -> Sequence[Sequence[_Ahead]]:
+def _opened(shards: Sequence[tuple[ShardNode, Spot]], path: str) -> Sequence[Sequence[_Ahead]]:
     """Give what is in each of some shards, and a failure for a name that belongs elsewhere."""
     names = [
         _bytes(entry.name) for shard, _ in shards for entry in shard.slots.values() if entry.name
@@ -155,12 +154,12 @@ def _opened(shards: Sequence[tuple[ShardNode, _Place]], path: str) -> Sequence[S
     return [list(_items(shard, place, hashes, path)) for shard, place in shards]
 
 
-def _items(shard: ShardNode, place: _Place, hashes: Iterator[int], path: str) -> Iterator[_Ahead]:
+def _items(shard: ShardNode, place: Spot, hashes: Iterator[int], path: str) -> Iterator[_Ahead]:
     used = place.used + shard.bits
     for slot, entry in shard.slots.items():
         prefix = place.prefix << shard.bits | slot
         if not entry.name:
-            yield _Below(entry.cid, shard.bits, _Place(used, prefix))
+            yield Below(entry.cid, shard.bits, Spot(used, prefix))
         elif next(hashes) >> _HASH_BITS - used == prefix:
             yield entry
         else:
@@ -168,8 +167,17 @@ def _items(shard: ShardNode, place: _Place, hashes: Iterator[int], path: str) ->
             yield InvalidNode(f"{path}: the shard {shard.cid} has {wrong}")
 
 
-def _checked(node: object, below: _Below, path: str) -> ShardNode:
-    """Give a node as the shard that it has to be below another one."""
+def shard_below(node: object, below: Below, path: str) -> ShardNode:
+    """Give a node as the shard that it has to be below another one.
+
+    Args:
+        node: The node, or why it cannot be had.
+        below: What leads to it.
+        path: Of the folder, for messages.
+
+    Raises:
+        InvalidNode: It is no such shard.
+    """
     if isinstance(node, IpvmError):
         raise node
     if not isinstance(node, ShardNode):

@@ -1,4 +1,4 @@
-"""Read the protobuf message that says what a UnixFS node is.
+"""Read the protobuf message that says what a UnixFS node is (`nodes` writes it).
 
 Known fields must have their types, and stand once, but for the sizes of the parts. Others are skipped.
 """
@@ -8,7 +8,24 @@ from typing import Final
 
 from ipvm.errors import InvalidData
 
-__all__ = ["Message", "read_message"]
+__all__ = [
+    "DIRECTORY",
+    "FILE",
+    "HAMT",
+    "KINDS",
+    "MURMUR3_X64_64",
+    "RAW_PIECE",
+    "SYMLINK",
+    "Message",
+    "read_message",
+]
+
+RAW_PIECE, DIRECTORY, FILE, _METADATA, SYMLINK, HAMT = range(6)
+"""What a node may be."""
+KINDS: Final = ("piece", "directory", "file", "metadata node", "symlink", "HAMT directory")
+"""What to call it."""
+MURMUR3_X64_64: Final = 0x22
+"""The hash of names in a HAMT directory, by its number in the multicodec table."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES: Final = {_FIXED64: 8, _FIXED32: 4}

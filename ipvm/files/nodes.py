@@ -10,13 +10,11 @@ Source: the UnixFS specification of ipfs/specs.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from ipvm.files.message import DIRECTORY, FILE, HAMT, MURMUR3_X64_64, SYMLINK
 from ipvm.files.profiles import ImportProfile
 from ipvm.ipld import DAG_PB, RAW, Block, Cid, varint
 
 __all__ = [
-    "DIRECTORY",
-    "FILE",
-    "HAMT",
     "NO_METADATA",
     "Link",
     "Metadata",
@@ -30,13 +28,7 @@ __all__ = [
     "symlink",
 ]
 
-DIRECTORY: Final = 1
-FILE: Final = 2
-SYMLINK: Final = 4
-HAMT: Final = 5
-
 FANOUT: Final = 256
-_MURMUR3_X64_64: Final = 0x22
 _NANOSECONDS: Final = 1_000_000_000
 _UNSIGNED_64: Final = 2**64 - 1
 
@@ -119,7 +111,7 @@ def shard_message(bitfield: int, metadata: Metadata) -> bytes:
     return (
         _number(1, HAMT)
         + _bytes(2, spelled)
-        + _number(5, _MURMUR3_X64_64)
+        + _number(5, MURMUR3_X64_64)
         + _number(6, FANOUT)
         + _metadata(metadata)
     )

@@ -21,7 +21,7 @@ from ipvm.files.decoding import (
     ValueNode,
 )
 from ipvm.files.listing import lookup
-from ipvm.files.source import NodeSource
+from ipvm.files.source import Nodes
 from ipvm.ipld import Cid, InvalidCid, InvalidEncoding, Value
 from ipvm.limits import SYMLINKS_FOLLOWED_MAX, TARGET_BYTES_MAX
 
@@ -90,7 +90,7 @@ def parse_tree_path(text: str) -> TreePath:
         raise InvalidData(f"a path begins with a CID, as in bafy…/a/b: {error}") from error
 
 
-async def resolve(nodes: NodeSource, path: TreePath, *, follow: bool = True) -> Place:
+async def resolve(nodes: Nodes, path: TreePath, *, follow: bool = True) -> Place:
     """Give what a path leads to.
 
     Args:
@@ -127,7 +127,7 @@ async def resolve(nodes: NodeSource, path: TreePath, *, follow: bool = True) -> 
             raise SymlinkLeavesTree(f"a symlink on the path {path} leads out of {path.root}")
 
 
-async def child(nodes: NodeSource, folder: Place, name: str) -> Place | None:
+async def child(nodes: Nodes, folder: Place, name: str) -> Place | None:
     """Give what a name in a folder leads to, or None if it is not there.
 
     Raises:
@@ -139,7 +139,7 @@ async def child(nodes: NodeSource, folder: Place, name: str) -> Place | None:
     return None if entry is None else await place_of(nodes, entry.cid, f"{folder.path}/{name}")
 
 
-async def _below(nodes: NodeSource, place: Place, step: str) -> Place:
+async def _below(nodes: Nodes, place: Place, step: str) -> Place:
     if isinstance(place.node, FileNode):
         raise NotFound(f"no {step!a} in {place.path}, which is a file")
     if isinstance(place.node, ValueNode):
@@ -151,7 +151,7 @@ async def _below(nodes: NodeSource, place: Place, step: str) -> Place:
     return found
 
 
-async def place_of(nodes: NodeSource, cid: Cid, path: str) -> Place:
+async def place_of(nodes: Nodes, cid: Cid, path: str) -> Place:
     """Give what a CID names.
 
     Raises:

@@ -14,7 +14,7 @@ from ipvm.files.decoding import FileNode, InvalidNode, Node, read_node
 from ipvm.files.kept import Kept
 from ipvm.ipld import Block, BlockNotFound, Cid
 
-__all__ = ["Blocks", "BlocksTogether", "NodeNotFound", "NodeSource"]
+__all__ = ["Blocks", "BlocksTogether", "NodeNotFound", "NodeSource", "Nodes"]
 
 _TOGETHER_MAX: Final = 16
 
@@ -52,6 +52,14 @@ class NodeNotFound(BlockNotFound):
         self.path = path
         super().__init__(cid)
         self.args = (f"{path}: {reason}",)
+
+
+class Nodes(Protocol):
+    """Where nodes come from: a NodeSource, or what counts them besides."""
+
+    async def get(self, cid: Cid, path: str) -> Node:
+        """Give a node; see `NodeSource.get`."""
+        ...
 
 
 @final

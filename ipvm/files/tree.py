@@ -85,6 +85,7 @@ class Files:
 
     async def child(self, folder: Place, name: str) -> Place | None:
         """Give what a name in a folder leads to, without listing it; None if it is not there."""
+        await trio.lowlevel.checkpoint()
         return await child(self._nodes, folder, name)
 
     async def open(self, path: Cid | str | Place) -> FileReader:

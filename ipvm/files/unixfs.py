@@ -6,12 +6,12 @@ data beside links.
 Source: the UnixFS specification of ipfs/specs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ipvm.errors import InvalidData, LimitExceeded
-from ipvm.ipld import DAG_PB, RAW, Block, Cid
+from ipvm.files.message import FILE, KINDS, RAW_PIECE, read_message
+from ipvm.ipld import DAG_PB, RAW, Block, Cid, dag_pb
 
 __all__ = ["FileGathering", "InvalidFile"]
 
@@ -19,13 +19,6 @@ NODES_MAX: Final = 65_536
 """Nodes of one file that is read whole, counted with repetitions."""
 
 _HOW: Final = "raise it with --limit module_bytes_max=VALUE or ipvm.open(limits=...)"
-_TYPE_RAW: Final = 0
-_TYPE_FILE: Final = 2
-# Fields of the protobuf message, as field number << 3 | wire type.
-_TYPE_FIELD: Final = 0x08
-_DATA_FIELD: Final = 0x12
-_WIRE_BYTES: Final = 2
-_LOW_BITS: Final = 0x7F
 
 
 class InvalidFile(InvalidData):
@@ -110,64 +103,26 @@ class FileGathering:
 
 
 def _read_node(block: Block) -> _FileNode:
-    if block.cid.codec == RAW:
+    """Read what a block holds of a file. What it says of sizes is not needed, and not believed."""
+    cid = block.cid
+    if cid.codec == RAW:
         return _FileNode(block.data, ())
-    if block.cid.codec != DAG_PB:
-        raise InvalidFile(f"{block.cid} is neither raw nor DAG-PB, so it is no part of a file")
-    node = block.decode()
-    assert isinstance(node, dict)
-    meta = node.get("Data")
-    if not isinstance(meta, bytes):
-        raise InvalidFile(f"{block.cid} has no UnixFS data")
-    kind, data = _read_meta(meta, block.cid)
-    if kind not in {_TYPE_RAW, _TYPE_FILE}:
-        raise InvalidFile(f"{block.cid} is a UnixFS {_kind_name(kind)}, and a file was expected")
-    return _FileNode(data, tuple(_children(node["Links"], block.cid)))
-
-
-def _children(links: object, parent: Cid) -> Iterator[Cid]:
-    assert isinstance(links, Iterable)
+    if cid.codec != DAG_PB:
+        raise InvalidFile(f"{cid} is neither raw nor DAG-PB, so it is no part of a file")
+    content, links = dag_pb.read(block.data)
+    if content is None:
+        raise InvalidFile(f"{cid} has no UnixFS data")
+    try:
+        message = read_message(content)
+    except InvalidData as error:
+        raise InvalidFile(f"{cid}: {error}") from error
+    if message.kind not in {RAW_PIECE, FILE}:
+        raise InvalidFile(f"{cid} is a UnixFS {_kind_name(message.kind)}, and a file was expected")
     for link in links:
-        assert isinstance(link, Mapping)
-        child = link["Hash"]
-        if child.codec not in {RAW, DAG_PB}:
-            raise InvalidFile(f"{parent} links to {child}, which is no part of a file")
-        yield child
+        if link.cid.codec not in {RAW, DAG_PB}:
+            raise InvalidFile(f"{cid} links to {link.cid}, which is no part of a file")
+    return _FileNode(message.data, tuple(link.cid for link in links))
 
 
 def _kind_name(kind: int) -> str:
-    names = {1: "directory", 3: "metadata node", 4: "symlink", 5: "HAMT directory"}
-    return names.get(kind, f"node of unknown type {kind}")
-
-
-def _read_meta(meta: bytes, cid: Cid) -> tuple[int, bytes]:
-    """Read type and inline data of the UnixFS protobuf message; other fields are skipped."""
-    kind, data, at = -1, b"", 0
-    try:
-        while at < len(meta):
-            tag, at = _read_varint(meta, at)
-            if tag & 7 == 0:
-                value, at = _read_varint(meta, at)
-                kind = value if tag == _TYPE_FIELD else kind
-            elif tag & 7 == _WIRE_BYTES:
-                size, at = _read_varint(meta, at)
-                if at + size > len(meta):
-                    raise InvalidFile(f"{cid}: the UnixFS data is cut off")
-                data = meta[at : at + size] if tag == _DATA_FIELD else data
-                at += size
-            else:
-                raise InvalidFile(f"{cid}: the UnixFS data has an unknown field")
-    except IndexError:
-        raise InvalidFile(f"{cid}: the UnixFS data is cut off") from None
-    return kind, data
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & _LOW_BITS) << shift
-        if byte <= _LOW_BITS:
-            return value, at
-    raise InvalidFile("a number in the UnixFS data does not end")
+    return KINDS[kind] if kind < len(KINDS) else f"node of unknown type {kind}"

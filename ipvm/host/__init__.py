@@ -5,7 +5,7 @@ from ipvm.host.companions import CompanionName, companion_bytes, companion_for, 
 from ipvm.host.error_number import ErrorNumber
 from ipvm.host.kernel import Kernel, OpenBlock
 from ipvm.host.services import EXIT_NUMBERS, Attendant, CallOutcome, Services
-from ipvm.host.syscalls import Syscalls, take_fuel
+from ipvm.host.syscalls import Syscalls
 from ipvm.host.wasi.calls import FIRST_OPERATION, WASI_CALLS, WASI_MODULE, WasiCall
 from ipvm.host.wasi.ended import Ended
 from ipvm.host.wiring import (
@@ -22,6 +22,7 @@ from ipvm.host.wiring import (
     wasi_mail_part,
     wasi_stub_part,
 )
+from ipvm.host.work import take_fuel
 
 __all__ = [
     "CALLS",

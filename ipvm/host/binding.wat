@@ -10,11 +10,11 @@
   (import "kernel" "wait_for" (func $wait (param i32) (result i32)))
   (import "guest" "memory" (memory $g 0))
   (import "guest" "number" (global $guest i32))
-  (import "stub" "table" (table $stub 11 11 funcref))
+  (import "stub" "table" (table $stub 14 14 funcref))
 
   (elem (table $stub) (i32.const 0) func
     $block_open $block_create $block_read $block_stat $block_link
-    $call $log $abort $fuel $self $hash)
+    $call $log $abort $fuel $self $hash $file_stat $file_read $dir_entry)
 
   ;; Whether the guest's memory lacks a part of [at, at + length).
   (func $outside (param $at i32) (param $length i32) (result i32)
@@ -236,4 +236,81 @@
     (call $request32 (i32.const 2) (local.get $length))
     (local.set $error (call $ask_and_wait (i32.const 19)))
     (if (local.get $error) (then (return (local.get $error))))
-    (call $give_bytes (local.get $out) (local.get $digest) (local.get $digest_max))))
+    (call $give_bytes (local.get $out) (local.get $digest) (local.get $digest_max)))
+
+  ;; Take a CID and a path below it, which goes to where the next block would. Make sure that as many
+  ;; bytes as the answer may take fit there. Gives an error number.
+  (func $take_place (param $cid i32) (param $path i32) (param $path_length i32) (param $bytes i32)
+    (result i32) (local $at i32) (local $length i32)
+    (if (call $outside (local.get $path) (local.get $path_length)) (then (return (i32.const 1))))
+    (if (i32.gt_u (local.get $path_length) (i32.const 4096)) (then (return (i32.const 3))))
+    (local.set $length (call $take_cid (local.get $cid)))
+    (if (i32.eqz (local.get $length)) (then (return (i32.const 1))))
+    (local.set $at (call $room
+      (select (local.get $bytes) (local.get $path_length)
+        (i32.gt_u (local.get $bytes) (local.get $path_length)))))
+    (if (i32.eqz (local.get $at)) (then (return (i32.const 3))))
+    (memory.copy $k $g (local.get $at) (local.get $path) (local.get $path_length))
+    (call $request32 (i32.const 0) (local.get $length))
+    (call $request32 (i32.const 1) (local.get $at))
+    (call $request32 (i32.const 2) (local.get $path_length))
+    (i32.const 0))
+
+  ;; Ask what may wait, but need not where all nodes that are looked at are at hand.
+  (func $ask_of_files (param $operation i32) (result i32) (local $error i32)
+    (call $request32 (i32.const 6) (local.get $operation))
+    (local.set $error (call $ask_now (i32.const 6)))
+    (if (i32.eq (local.get $error) (i32.const 0xffff))
+      (then (return (call $ask_and_wait (local.get $operation)))))
+    (local.get $error))
+
+  (func $file_stat (param $out i32) (param $cid i32) (param $path i32) (param $path_length i32)
+    (param $to i32) (param $max i32) (result i32) (local $error i32)
+    (if (call $outside (local.get $out) (i32.const 16)) (then (return (i32.const 1))))
+    (if (call $outside (local.get $to) (local.get $max)) (then (return (i32.const 1))))
+    (local.set $error
+      (call $take_place (local.get $cid) (local.get $path) (local.get $path_length) (i32.const 0)))
+    (if (local.get $error) (then (return (local.get $error))))
+    (call $request32 (i32.const 5) (local.get $max))
+    (local.set $error (call $ask_of_files (i32.const 21)))
+    (if (local.get $error) (then (return (local.get $error))))
+    (memory.copy $g $k (local.get $to) (i32.const 512) (i32.load $k (i32.const 80)))
+    (memory.copy $g $k (local.get $out) (i32.const 64) (i32.const 16))
+    (i32.const 0))
+
+  (func $file_read (param $out i32) (param $cid i32) (param $path i32) (param $path_length i32)
+    (param $offset i64) (param $to i32) (param $max i32) (result i32) (local $error i32)
+    (if (call $outside (local.get $out) (i32.const 4)) (then (return (i32.const 1))))
+    (if (call $outside (local.get $to) (local.get $max)) (then (return (i32.const 1))))
+    (if (i32.gt_u (local.get $max) (i32.const 4194304)) (then (return (i32.const 3))))
+    (local.set $error
+      (call $take_place (local.get $cid) (local.get $path) (local.get $path_length)
+        (local.get $max)))
+    (if (local.get $error) (then (return (local.get $error))))
+    (call $request (i32.const 3) (local.get $offset))
+    (call $request32 (i32.const 4) (local.get $max))
+    (local.set $error (call $ask_of_files (i32.const 22)))
+    (if (local.get $error) (then (return (local.get $error))))
+    (memory.copy $g $k (local.get $to) (i32.load $k (i32.const 8)) (i32.load $k (i32.const 64)))
+    (i32.store $g align=1 (local.get $out) (i32.load $k (i32.const 64)))
+    (i32.const 0))
+
+  (func $dir_entry (param $out i32) (param $cid i32) (param $path i32) (param $path_length i32)
+    (param $cursor i64) (param $name i32) (param $name_max i32) (param $to i32) (param $max i32)
+    (result i32) (local $error i32)
+    (if (call $outside (local.get $out) (i32.const 16)) (then (return (i32.const 1))))
+    (if (call $outside (local.get $name) (local.get $name_max)) (then (return (i32.const 1))))
+    (if (call $outside (local.get $to) (local.get $max)) (then (return (i32.const 1))))
+    (local.set $error
+      (call $take_place (local.get $cid) (local.get $path) (local.get $path_length)
+        (i32.const 4096)))
+    (if (local.get $error) (then (return (local.get $error))))
+    (call $request (i32.const 3) (local.get $cursor))
+    (call $request32 (i32.const 4) (local.get $name_max))
+    (call $request32 (i32.const 5) (local.get $max))
+    (local.set $error (call $ask_of_files (i32.const 23)))
+    (if (local.get $error) (then (return (local.get $error))))
+    (memory.copy $g $k (local.get $name) (i32.load $k (i32.const 8)) (i32.load $k (i32.const 72)))
+    (memory.copy $g $k (local.get $to) (i32.const 512) (i32.load $k (i32.const 80)))
+    (memory.copy $g $k (local.get $out) (i32.const 64) (i32.const 16))
+    (i32.const 0)))

@@ -54,6 +54,22 @@ _CID_IN: Final = Parameter("cid", "i32", "address of a binary CID")
 _CID_OUT: Final = Parameter("cid", "i32", "address that the binary CID is written to")
 _CID_MAX: Final = Parameter("cid_max", "i32", "bytes that there is room for")
 _ID: Final = Parameter("id", "i32", "block handle")
+_PLACE: Final = (
+    Parameter("cid", "i32", "address of the binary CID of a file or a folder"),
+    Parameter("path", "i32", "address of a path below it"),
+    Parameter("path_len", "i32", "its bytes, up to 4096; 0 for the CID itself"),
+)
+_FOUND_OUT: Final = Parameter("to", "i32", "address that the binary CID of it is written to")
+_FOUND_MAX: Final = Parameter(
+    "max", "i32", "bytes that there is room for; 0 if it is not to be written"
+)
+_FILE_ERRORS: Final = (
+    E.ILLEGAL_ARGUMENT,
+    E.LIMIT_EXCEEDED,
+    E.NOT_FOUND,
+    E.ILLEGAL_CID,
+    E.SERIALIZATION,
+)
 
 HOST_CALLS: Final[tuple[HostCall, ...]] = (
     HostCall(
@@ -213,6 +229,49 @@ HOST_CALLS: Final[tuple[HostCall, ...]] = (
         doc="Hash bytes.",
         fuel=10_000,
         fuel_per_byte=1,
+    ),
+    HostCall(
+        module="ipvm",
+        name="file_stat",
+        parameters=(_out("16 bytes"), *_PLACE, _FOUND_OUT, _FOUND_MAX),
+        out="size u64, kind u32, u32: bytes of the CID",
+        errors=(*_FILE_ERRORS, E.BUFFER_TOO_SMALL, E.TIMEOUT),
+        doc="Tell what is at a path: 1 a file, 2 a folder, 3 a symlink.",
+        fuel=10_000,
+    ),
+    HostCall(
+        module="ipvm",
+        name="file_read",
+        parameters=(
+            _out("4 bytes"),
+            *_PLACE,
+            Parameter("offset", "i64", "first byte of the file to read"),
+            Parameter("to", "i32", "address that the bytes are written to"),
+            Parameter("max", "i32", "bytes that there is room for, up to 4 MiB"),
+        ),
+        out="u32: bytes that were read",
+        errors=(*_FILE_ERRORS, E.TIMEOUT),
+        doc="Read a range of a file. Only at its end are there fewer bytes than there is room for.",
+        fuel=10_000,
+        fuel_per_byte=1,
+    ),
+    HostCall(
+        module="ipvm",
+        name="dir_entry",
+        parameters=(
+            _out("16 bytes"),
+            *_PLACE,
+            Parameter("cursor", "i64", "0 for the first entry, then what came with the last one"),
+            Parameter("name", "i32", "address that the name is written to"),
+            Parameter("name_max", "i32", "bytes that there is room for: 4096 are always enough"),
+            _FOUND_OUT,
+            _FOUND_MAX,
+        ),
+        out="next cursor u64, 0 at the end; u32: bytes of the name, 0 without an entry; "
+        "u32: bytes of the CID",
+        errors=(*_FILE_ERRORS, E.BUFFER_TOO_SMALL, E.TIMEOUT),
+        doc="Give one entry of a folder.",
+        fuel=10_000,
     ),
 )
 

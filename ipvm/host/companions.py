@@ -60,7 +60,7 @@ _WASI_TEXTS: Final[dict[CompanionName, Callable[[], str]]] = {
 _FULL_MEMORY: Final = '(memory (export "memory") 16384 16384)'
 _NUMBER: Final = '  (import "guest" "number" (global $guest i32))\n'
 _NUMBER_0: Final = "  (global $guest i32 (i32.const 0))"
-_TABLE: Final = '  (import "stub" "table" (table $stub 11 11 funcref))'
+_TABLE: Final = '  (import "stub" "table" (table $stub 14 14 funcref))'
 _BRIEF_MEMORY: Final = '(memory (export "memory") 256 256)'
 
 

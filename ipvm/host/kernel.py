@@ -143,6 +143,10 @@ class Kernel:
         """Copy bytes of the heap."""
         return bytes(self._view[address : address + size])
 
+    def write(self, address: int, data: bytes | memoryview) -> None:
+        """Write bytes to the heap, for the binding that asked."""
+        self._view[address : address + len(data)] = data
+
     def guest_cid(self, size: int) -> bytes:
         """Give the bytes at which the guest said that a CID begins."""
         return bytes(self._view[_GUEST_CID : _GUEST_CID + size])

@@ -7,36 +7,30 @@ what is wrong with the runner.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Final, TypeVar, TypeVarTuple, final
+from typing import ClassVar, Final, final
 
-import trio
-
-from ipvm.engine import OUT_OF_FUEL, STACK_LIMIT, Postponed, Store, Trap, worker_limiter
+from ipvm.engine import Postponed, Store
 from ipvm.errors import (
-    Denied,
     GuestError,
-    InvalidArguments,
-    InvalidData,
     IpvmError,
-    LimitExceeded,
-    LinkError,
-    NotFound,
-    Unavailable,
 )
 from ipvm.host.calls import HostCall, host_call
+from ipvm.host.conditions import number_for
 from ipvm.host.error_number import ErrorNumber
+from ipvm.host.file_calls import FileCalls
+from ipvm.host.file_nodes import FileNodes, NotAtHand
 from ipvm.host.kernel import Kernel, OpenBlock
 from ipvm.host.making import linked, verdict
 from ipvm.host.services import Attendant, Services
+from ipvm.host.work import apart, take_fuel
 from ipvm.ipld import IDENTITY, Cid, InvalidCid, hash_digest
 from ipvm.limits import CALL_FUEL_KEPT
 
-__all__ = ["Syscalls", "take_fuel"]
-
-_T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
+__all__ = ["Syscalls"]
 
 FUEL_UNCOUNTED: Final = 2**64 - 1
+_NOT_AT_HAND: Final = 65_535
+"""What a binding gets instead of an error number where it has to ask in a way that waits."""
 _INLINE_BYTES: Final = 256 * 1024
 """Bytes that are hashed within a millisecond, so that another thread is not worth it."""
 
@@ -55,27 +49,16 @@ _LOG: Final = _known("ipvm", "log")
 _FUEL: Final = _known("ipvm", "fuel")
 _SELF: Final = _known("ipvm", "self")
 _HASH: Final = _known("ipvm", "hash")
-
-
-def take_fuel(store: Store, fuel: int) -> None:
-    """Charge the guests of a store for what was done for them.
-
-    Raises:
-        Trap: They had less than that.
-    """
-    if not store.engine.metered:
-        return
-    left = store.fuel
-    store.fuel = max(left - fuel, 0)
-    if fuel > left:
-        raise Trap(OUT_OF_FUEL, ())
+_FILE_STAT: Final = _known("ipvm", "file_stat")
+_FILE_READ: Final = _known("ipvm", "file_read")
+_DIR_ENTRY: Final = _known("ipvm", "dir_entry")
 
 
 @final
 class Syscalls:
     """The host of one store, as `ipvm.engine` wants it."""
 
-    __slots__ = ("_attendant", "_kernel", "_served", "_store")
+    __slots__ = ("_attendant", "_file_calls", "_kernel", "_served", "_store")
 
     def __init__(
         self,
@@ -96,6 +79,7 @@ class Syscalls:
         self._kernel = kernel
         self._attendant = attendant
         self._served = services
+        self._file_calls: FileCalls | None = None
 
     @property
     def _services(self) -> Services:
@@ -128,16 +112,44 @@ class Syscalls:
         try:
             return await action(self, self._kernel.request())
         except IpvmError as error:
-            number = _number_for(error)
+            number = number_for(error)
             if number not in call.errors:
                 raise
             return number
+
+    def _at_hand(self, words: tuple[int, ...]) -> int:
+        """Do an operation on files, unless it has to wait."""
+        if self._served is None:
+            return _NOT_AT_HAND
+        nodes = self._files.nodes
+        nodes.may_wait = False
+        running = self.wait(words[6])
+        try:
+            running.send(None)
+        except StopIteration as done:
+            answer: int = done.value
+            return answer
+        except NotAtHand:
+            return _NOT_AT_HAND
+        finally:
+            nodes.may_wait = True
+        raise AssertionError  # it does not wait for what is at hand
+
+    async def _file(self, words: tuple[int, ...]) -> int:
+        self._files.nodes.owed = self._wait[words[6]][0].fuel
+        return await self._files.serve(words)
+
+    @property
+    def _files(self) -> FileCalls:
+        if self._file_calls is None:
+            self._file_calls = FileCalls(self._kernel, FileNodes(self._store, self._services))
+        return self._file_calls
 
     def _check(self, words: tuple[int, ...]) -> int:
         return verdict(*self._unchecked(words))
 
     async def _check_long(self, words: tuple[int, ...]) -> int:
-        return await self._apart(verdict, *self._unchecked(words))
+        return await apart(self._store, verdict, *self._unchecked(words))
 
     def _unchecked(self, words: tuple[int, ...]) -> tuple[int, bytes]:
         codec, address, size = words[:3]
@@ -182,7 +194,7 @@ class Syscalls:
         if len(opened.data) <= _INLINE_BYTES:
             block = linked(opened, hash_code, digest_size)
         else:
-            block = await self._apart(linked, opened, hash_code, digest_size)
+            block = await apart(self._store, linked, opened, hash_code, digest_size)
         await self._services.keep(block)
         self._kernel.reply_bytes(bytes(block.cid))
         return ErrorNumber.OK
@@ -201,6 +213,8 @@ class Syscalls:
             if handle and block is None:
                 return ErrorNumber.INVALID_HANDLE
             arguments.append(block)
+        if self._file_calls is not None:
+            self._file_calls.nodes.forget()
         outcome = await self._services.call(cid, name, arguments, self._slice(asked))
         self._take(outcome.fuel_used)
         result = outcome.result
@@ -220,15 +234,9 @@ class Syscalls:
         if size <= _INLINE_BYTES:
             digest = hash_digest(data, hash_code)
         else:
-            digest = await self._apart(hash_digest, data, hash_code)
+            digest = await apart(self._store, hash_digest, data, hash_code)
         self._kernel.reply_bytes(digest)
         return ErrorNumber.OK
-
-    async def _apart(self, work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
-        """Work on another thread, of which there are as many as cores."""
-        if not self._store.entered:
-            raise Postponed
-        return await trio.to_thread.run_sync(work, *arguments, limiter=worker_limiter())
 
     def _guest_cid(self, size: int) -> Cid:
         return Cid.read(self._kernel.guest_cid(size))[0]
@@ -258,6 +266,7 @@ class Syscalls:
         3: _abort,
         4: _fuel,
         5: _self,
+        6: _at_hand,
     }
     _wait: ClassVar[
         dict[int, tuple[HostCall, Callable[["Syscalls", tuple[int, ...]], Awaitable[int]]]]
@@ -267,29 +276,7 @@ class Syscalls:
         18: (_CALL, _call),
         19: (_HASH, _hash),
         20: (_CREATE, _check_long),
+        21: (_FILE_STAT, _file),
+        22: (_FILE_READ, _file),
+        23: (_DIR_ENTRY, _file),
     }
-
-
-def _number_for(error: IpvmError) -> ErrorNumber | None:
-    """Give the number by which a guest learns of a condition, if there is one.
-
-    It ends the guest all the same where the host call is not documented to return that number: a
-    store that is full is no answer to `block_link`.
-    """
-    if isinstance(error, LimitExceeded) and error.limit == STACK_LIMIT:
-        return None
-    for condition, number in _NUMBERS:
-        if isinstance(error, condition):
-            return number
-    return None
-
-
-_NUMBERS: Final[tuple[tuple[type[IpvmError], ErrorNumber], ...]] = (
-    (NotFound, ErrorNumber.NOT_FOUND),
-    (Unavailable, ErrorNumber.TIMEOUT),
-    (Denied, ErrorNumber.DENIED),
-    (LimitExceeded, ErrorNumber.LIMIT_EXCEEDED),
-    (InvalidArguments, ErrorNumber.ILLEGAL_ARGUMENT),
-    (InvalidData, ErrorNumber.ILLEGAL_CID),
-    (LinkError, ErrorNumber.ILLEGAL_CID),
-)

@@ -2,6 +2,7 @@
 
 from ipvm.model.command import COMMAND_EXPORT, Command, path_problem
 from ipvm.model.conversion import InvalidRecord
+from ipvm.model.file import File
 from ipvm.model.forms import BLOCK_TYPES
 from ipvm.model.records import (
     Failure,
@@ -32,6 +33,7 @@ __all__ = [
     "Command",
     "Failure",
     "FailureKind",
+    "File",
     "InvalidRecord",
     "InvalidResult",
     "Invocation",

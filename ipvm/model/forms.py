@@ -13,6 +13,7 @@ from typing import Final
 
 from ipvm import limits
 from ipvm.ipld import Cid, InvalidCid, Value
+from ipvm.model.file import File
 from ipvm.model.records import Type
 from ipvm.model.wording import noun, quoted
 
@@ -110,6 +111,8 @@ def _string(value: object) -> Value:
 def _link(value: object) -> Value:
     if isinstance(value, Cid):
         return value
+    if isinstance(value, File):
+        return value.cid
     if not isinstance(value, str):
         raise Misfit(f"expected link, got {noun(value)}")
     try:
@@ -202,6 +205,8 @@ class _Walk:
 def _scalar(value: object) -> Value:
     if value is None or isinstance(value, bool | Cid):
         return value
+    if isinstance(value, File):
+        return value.cid
     if isinstance(value, int):
         if not -(2**64) <= value < 2**64:
             raise Misfit(f"{_shown(value)} is more than IPLD has a place for, which is 64 bits")

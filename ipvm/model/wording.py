@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ipvm.ipld import Cid
+from ipvm.model.file import File
 
 __all__ = ["listed", "noun", "printable", "quoted", "suggestion"]
 
@@ -22,6 +23,7 @@ _NOUNS: Final[tuple[tuple[type, str], ...]] = (
     (str, "a string"),
     (bytes, "bytes"),
     (Cid, "a link"),
+    (File, "a file"),
     (list, "a list"),
     (dict, "a map"),
 )

@@ -18,6 +18,7 @@ from ipvm.registry import Published
 from ipvm.runtime import LogSink
 from ipvm.store import Blockstore, Collected
 from ipvm.sync.cars import SyncCars
+from ipvm.sync.files import SyncFiles
 from ipvm.sync.functions import SyncProgram
 from ipvm.sync.loop import Handover, Loop, require_outside_trio
 from ipvm.sync.pins import SyncPins
@@ -91,6 +92,11 @@ class SyncNode:
     def pins(self) -> SyncPins:
         """What is to stay in the store."""
         return SyncPins(self._loop, self._node)
+
+    @property
+    def files(self) -> SyncFiles:
+        """Files by path."""
+        return SyncFiles(self._loop, self._node)
 
     @property
     def cars(self) -> SyncCars:

@@ -151,6 +151,32 @@ async def test_a_file_is_not_followed_deeper_than_the_bound() -> None:
         await files.read(parent(b"", [tree]).root.cid)
 
 
+async def test_a_file_that_repeats_itself_reads_anywhere_up_to_the_largest_size() -> None:
+    """Seven blocks that say 2**60 bytes; one more says more than a file may have."""
+    tree, size = Block.of(b"0123456789abcdef" * 64), 1024
+    blocks = [tree]
+    while size < 2**60:
+        tree = pb(file_message(b"", [size] * 1024), [("", tree.cid)] * 1024)
+        blocks.append(tree)
+        size *= 1024
+    files = await files_of(*blocks)
+    for offset in (0, 2**59 + 7, 2**60 - 20):
+        expected = bytes(b"0123456789abcdef"[n % 16] for n in range(offset, offset + 20))
+        assert await files.read(tree.cid, offset, 20) == expected
+    assert await files.read(tree.cid, 2**60) == b""
+    beyond = pb(file_message(b"", [size] * 8), [("", tree.cid)] * 8)
+    with pytest.raises(InvalidNode, match="a file has at most"):
+        await (await files_of(beyond)).stat(beyond.cid)
+
+
+async def test_a_part_that_claims_to_hold_its_parent_is_refused() -> None:
+    inner = pb(file_message(b"", [100]), [("", Block.of(b"short").cid)])
+    root = pb(file_message(b"", [100]), [("", inner.cid)])
+    files = await files_of(root, inner, Block.of(b"short"))
+    with pytest.raises(InvalidNode, match="has 5 bytes, and its parent says 100"):
+        await files.read(root.cid, 50, 10)
+
+
 async def test_a_part_without_bytes_is_not_fetched() -> None:
     absent = Block.of(b"absent")
     root = pb(file_message(b"here", [0] * 1000), [("", absent.cid)] * 1000)

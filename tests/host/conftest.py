@@ -26,6 +26,9 @@ from ipvm.engine import (
     text_to_module,
 )
 from ipvm.errors import IpvmError
+from ipvm.files.directory import directory, entry
+from ipvm.files.nodes import Written
+from ipvm.files.profiles import V1_2025
 from ipvm.host import (
     HOST_CALLS,
     KERNEL,
@@ -58,6 +61,7 @@ class Shelf:
 
     Attributes:
         blocks: What can be opened; an exception is raised.
+        opened: The CIDs that were asked for.
         keep_fails: What is raised instead of keeping anything.
         kept: What guests made.
         calls: The calls by CID that were asked for.
@@ -69,6 +73,7 @@ class Shelf:
     def __init__(self) -> None:
         self.blocks: dict[Cid, Block | Exception] = {}
         self.keep_fails: Exception | None = None
+        self.opened: list[Cid] = []
         self.kept: list[Block] = []
         self.calls: list[tuple[Cid, str, list[OpenBlock | None], int | None]] = []
         self.outcome: CallOutcome | IpvmError = CallOutcome(exit=0)
@@ -80,8 +85,16 @@ class Shelf:
         self.blocks[block.cid] = block
         return block.cid
 
+    def add_folder(self, entries: dict[str, Cid]) -> Cid:
+        root, blocks = directory(
+            [entry(name.encode(), Written(cid, 0, 0)) for name, cid in entries.items()], V1_2025
+        )
+        self.blocks.update((block.cid, block) for block in blocks)
+        return root.cid
+
     async def open(self, cid: Cid) -> Block:
         await trio.lowlevel.checkpoint()
+        self.opened.append(cid)
         if cid.is_identity:
             return Block(cid, cid.digest)
         found = self.blocks.get(cid, BlockNotFound(cid))

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from ipvm.errors import GuestError
 from ipvm.host import HOST_CALLS, CallOutcome, HostCall, OpenBlock
-from ipvm.ipld import CODECS, DAG_CBOR, RAW, Block, Cid
+from ipvm.ipld import CODECS, DAG_CBOR, DAG_PB, RAW, Block, Cid
 from ipvm.ipld.multihash import HASHES
 
 if TYPE_CHECKING:
@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
 SIZE = 65_536
 
-OUT_BUFFERS = {"block_read": ("to", "max"), "block_link": ("cid", "cid_max")} | {
-    "self": ("cid", "cid_max"),
-    "hash": ("digest", "digest_max"),
+OUT_BUFFERS = {
+    "block_read": [("to", "max")],
+    "block_link": [("cid", "cid_max")],
+    "self": [("cid", "cid_max")],
+    "hash": [("digest", "digest_max")],
+    "file_stat": [("to", "max")],
+    "file_read": [("to", "max")],
+    "dir_entry": [("name", "name_max"), ("to", "max")],
 }
 """Where host calls write besides their out-pointer."""
 
 OUT_BYTES_MAX = 32
+
+EMPTY_FOLDER = b"\x0a\x02\x08\x01"
 
 ADDRESSES = st.one_of(
     st.integers(0, SIZE),
@@ -44,6 +51,8 @@ BY_NAME = {
     "max": LENGTHS,
     "cid_max": LENGTHS,
     "name_len": LENGTHS,
+    "name_max": LENGTHS,
+    "path_len": st.one_of(st.just(0), LENGTHS),
     "args_len": LENGTHS,
     "hash_len": LENGTHS,
     "digest_max": LENGTHS,
@@ -51,11 +60,15 @@ BY_NAME = {
     "codec": NUMBERS,
     "hash_fun": NUMBERS,
     "fuel": NUMBERS,
+    "cursor": NUMBERS,
 }
 CONTENTS = st.one_of(
     st.binary(max_size=300),
     st.binary(max_size=100).map(lambda data: bytes(Cid.of(data))),
     st.binary(max_size=100).map(lambda data: bytes(Cid.of(data, hash_code=0))),
+    st.sampled_from([b"", EMPTY_FOLDER]).map(
+        lambda data: bytes(Cid.of(data, codec=DAG_PB, hash_code=0))
+    ),
     st.integers(0, 200).map(lambda count: b"\1\0\0\0" * count),
     st.text(max_size=100).map(str.encode),
 )
@@ -106,8 +119,7 @@ def only_changed(before: bytes, after: bytes, call: HostCall, numbers: tuple[int
     """Whether nothing changed but what the call may write."""
     given_ = dict(zip((each.name for each in call.parameters), numbers, strict=True))
     allowed = [(given_["out"], OUT_BYTES_MAX)] if call.out else []
-    if call.name in OUT_BUFFERS:
-        pointer, length = OUT_BUFFERS[call.name]
+    for pointer, length in OUT_BUFFERS.get(call.name, ()):
         allowed.append((given_[pointer], given_[length]))
     left, right = bytearray(before), bytearray(after)
     for start, size in allowed:

@@ -7,6 +7,7 @@ import pytest
 
 from ipvm.engine import OUT_OF_FUEL, Trap
 from ipvm.host import HOST_CALLS, CallOutcome, OpenBlock
+from ipvm.host.file_nodes import NODE_FUEL, STRUCTURE_BYTE_FUEL
 from ipvm.ipld import DAG_CBOR, DAG_JSON, RAW, Cid
 from ipvm.ipld.multihash import SHA2_256
 from ipvm.limits import CALL_FUEL_KEPT
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 MakeWorld = Callable[..., "World"]
 
-INSTRUCTIONS_MAX = 250
+INSTRUCTIONS_MAX = 350
 """What a binding uses besides copying, which costs one unit for a byte."""
 
+FOLDER_BYTES = 54
 CALLS = {call.name: call for call in HOST_CALLS}
 SIZE = 10_000
 FUEL = 10**15
-OUT_AT, CID_AT, DATA_AT = 0, 256, 4096
+OUT_AT, CID_AT, FOLDER_AT, DATA_AT = 0, 256, 512, 4096
 CID = Cid.of(bytes(SIZE))
 
 CASES: dict[str, tuple[tuple[int, ...], int, int]] = {
@@ -36,8 +38,17 @@ CASES: dict[str, tuple[tuple[int, ...], int, int]] = {
     "fuel": ((OUT_AT,), 0, 0),
     "self": ((OUT_AT, CID_AT, 100), 0, 36),
     "hash": ((OUT_AT, SHA2_256, DATA_AT, SIZE, CID_AT, 64), SIZE, SIZE + 32),
-}
-"""Host call: its arguments, the bytes that are charged for, and the bytes that are copied."""
+    "file_stat": ((OUT_AT, CID_AT, 0, 0, DATA_AT, 160), 0, 160 + 36 + 16 + NODE_FUEL + SIZE),
+    "file_read": (
+        (OUT_AT, CID_AT, 0, 0, 0, DATA_AT, SIZE), SIZE, 160 + SIZE + NODE_FUEL + SIZE,
+    ),
+    "dir_entry": (
+        (OUT_AT, FOLDER_AT, 0, 0, 0, DATA_AT, 9, 0, 0), 0,
+        160 + 4 + 16 + NODE_FUEL + STRUCTURE_BYTE_FUEL * FOLDER_BYTES,
+    ),
+}  # fmt: skip
+"""Host call: its arguments, the bytes that are charged for, and the bytes that are copied, with what
+the one node costs that is looked at."""
 
 
 @pytest.fixture
@@ -46,6 +57,7 @@ def puppet(make_world: MakeWorld) -> "Puppet":
     puppet.world.services.add(bytes(SIZE))
     puppet.world.kernel.place(OpenBlock(RAW, bytes(SIZE)))
     puppet.write(CID_AT, bytes(CID))
+    puppet.write(FOLDER_AT, bytes(puppet.world.services.add_folder({"name": CID})))
     puppet.write(DATA_AT, b'"' + b"x" * (SIZE - 2) + b'"')
     return puppet
 
@@ -102,10 +114,11 @@ async def test_a_host_call_that_costs_more_than_is_left_ends_the_guest(
     make_world: MakeWorld, name: str
 ) -> None:
     call = CALLS[name]
-    puppet = make_world(fuel=INSTRUCTIONS_MAX + 65 + call.fuel // 2).puppets[0]
+    puppet = make_world(fuel=INSTRUCTIONS_MAX + call.fuel // 2).puppets[0]
     puppet.world.services.add(b"short")
     puppet.world.kernel.place(OpenBlock(RAW, b"short"))
     puppet.write(CID_AT, bytes(Cid.of(b"short")))
+    puppet.write(FOLDER_AT, bytes(puppet.world.services.add_folder({"name": CID})))
     puppet.write(DATA_AT, b"\xf6")
     replaced = {SIZE: 1, DAG_JSON: DAG_CBOR}
     with pytest.raises(Trap) as caught:
@@ -126,6 +139,7 @@ async def test_where_fuel_is_not_counted_a_guest_is_told_so_and_charged_nothing(
     puppet.world.services.add(bytes(SIZE))
     puppet.world.kernel.place(OpenBlock(RAW, bytes(SIZE)))
     puppet.write(CID_AT, bytes(CID))
+    puppet.write(FOLDER_AT, bytes(puppet.world.services.add_folder({"name": CID})))
     puppet.write(DATA_AT, b'"' + b"x" * (SIZE - 2) + b'"')
     for name, (numbers, _, _) in CASES.items():
         assert await puppet.call(name, *numbers) == 0

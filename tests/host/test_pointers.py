@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SIZE = 2 * 65_536
 LAST = 2**32 - 1
 
-CID_AT, DATA_AT, OUT_AT, TO_AT = 1024, 4096, 8192, 16384
+CID_AT, FOLDER_AT, DATA_AT, OUT_AT, TO_AT = 1024, 2048, 4096, 8192, 16384
 BLOCK = b"0123456789"
 BLOCK_CID = Cid.of(BLOCK)
 
@@ -38,12 +38,23 @@ VALID: dict[str, dict[str, int]] = {
         "out": OUT_AT, "hash_fun": 0x12, "data": DATA_AT, "len": 5, "digest": TO_AT,
         "digest_max": 64,
     },
+    "file_stat": {
+        "out": OUT_AT, "cid": FOLDER_AT, "path": DATA_AT, "path_len": 5, "to": TO_AT, "max": 100,
+    },
+    "file_read": {
+        "out": OUT_AT, "cid": FOLDER_AT, "path": DATA_AT, "path_len": 5, "offset": 2, "to": TO_AT,
+        "max": 5,
+    },
+    "dir_entry": {
+        "out": OUT_AT, "cid": FOLDER_AT, "path": DATA_AT, "path_len": 0, "cursor": 0,
+        "name": TO_AT, "name_max": 20, "to": TO_AT + 20, "max": 80,
+    },
 }  # fmt: skip
 """Arguments that each host call takes."""
 
 OUT_BYTES = {
     "block_open": 16, "block_create": 4, "block_read": 4, "block_stat": 12, "block_link": 4,
-    "call": 32, "fuel": 8, "self": 4, "hash": 4,
+    "call": 32, "fuel": 8, "self": 4, "hash": 4, "file_stat": 16, "file_read": 4, "dir_entry": 16,
 }  # fmt: skip
 
 BUFFERS = [
@@ -56,6 +67,10 @@ BUFFERS = [
     ("self", "cid", "cid_max", 1),
     ("hash", "data", "len", 1),
     ("hash", "digest", "digest_max", 1),
+    ("file_stat", "to", "max", 1),
+    ("file_read", "to", "max", 1),
+    ("dir_entry", "name", "name_max", 1),
+    ("dir_entry", "to", "max", 1),
 ]
 """Host call, pointer, length, and the bytes that one of the length takes."""
 
@@ -69,6 +84,7 @@ def puppet(make_world: "Callable[..., World]") -> "Puppet":
     puppet.world.services.add(BLOCK)
     assert puppet.world.kernel.place(OpenBlock(RAW, BLOCK)) == 1
     puppet.write(CID_AT, bytes(BLOCK_CID))
+    puppet.write(FOLDER_AT, bytes(puppet.world.services.add_folder({"hello": BLOCK_CID})))
     puppet.write(DATA_AT, b"hello there")
     return puppet
 
@@ -130,7 +146,7 @@ async def test_a_buffer_of_no_bytes_may_stand_at_the_end_of_memory_and_not_behin
 ) -> None:
     del unit
     too_small = {"block_link": 12, "self": 12}.get(name, 0)
-    if (name, pointer) == ("hash", "digest"):
+    if (name, pointer) in {("hash", "digest"), ("dir_entry", "name")}:
         too_small = 12
     assert await give(puppet, name, **{pointer: SIZE, length: 0}) == too_small
     await refused(puppet, name, ILLEGAL, **{pointer: SIZE + 1, length: 0})

@@ -10,7 +10,7 @@ import pytest
 import ipvm
 
 PUBLIC = [
-    "Answer", "Batch", "Block", "Blockstore", "Cid", "Denied", "Function", "Gateway", "GuestError", "GuestFrame",
+    "Answer", "Batch", "Block", "Blockstore", "Cid", "Denied", "File", "Function", "Gateway", "GuestError", "GuestFrame",
     "InvalidArguments", "InvalidData", "IpvmError", "LimitExceeded", "Limits", "LinkError",
     "Manifest", "Node", "NotFound", "Program", "Receipt", "Refused", "Session", "SessionClosed",
     "SessionFunction", "Signature", "Source", "StoreSource", "Unavailable", "Value", "open", "sync",

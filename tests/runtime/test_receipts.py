@@ -68,9 +68,9 @@ async def test_the_same_work_has_the_same_receipt_everywhere(reading: Reading) -
 
 FAILURES = [
     ("trap", {"kind": "trap", "message": "unreachable"}, None),
-    ("abort", {"kind": "abort", "code": 7, "message": "no\x1b[2J\nmore"}, 150),
+    ("abort", {"kind": "abort", "code": 7, "message": "no\x1b[2J\nmore"}, 153),
     ("spin", {"kind": "out-of-fuel"}, 5_000_000),
-    ("bad", {"kind": "invalid-result"}, 15),
+    ("bad", {"kind": "invalid-result"}, 18),
 ]
 
 

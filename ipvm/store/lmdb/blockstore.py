@@ -79,7 +79,7 @@ class Lmdb:
         data = await self._read(partial(records.block_bytes, multihash=cid.multihash), None)
         if data is None:
             raise BlockNotFound(cid)
-        self._touched(len(data))
+        self._touched([data])
         return Block(cid, data)
 
     async def get_many(self, cids: Sequence[Cid]) -> list[Block | None]:
@@ -87,7 +87,7 @@ class Lmdb:
         keys = [cid.multihash for cid in cids]
         absent: list[bytes | None] = [None] * len(keys)
         found = await self._read(partial(records.many_bytes, multihashes=keys), absent)
-        self._touched(sum(len(data) for data in found if data is not None))
+        self._touched(found)
         return await verified(list(zip(cids, found, strict=True)))
 
     async def has(self, cid: Cid) -> bool:
@@ -186,9 +186,10 @@ class Lmdb:
             return ()
         return await trio.to_thread.run_sync(environment.flaws, abandon_on_cancel=True)
 
-    def _touched(self, size: int) -> None:
+    def _touched(self, found: Sequence[bytes | None]) -> None:
         if self._environment is not None:
-            self._environment.touched(size)
+            size = sum(len(data) for data in found if data is not None)
+            self._environment.touched(len(found), size)
 
     async def _read(self, job: Callable[[Transaction], _Answer], absent: _Answer) -> _Answer:
         return await self._ask(lambda environment: environment.read(job), absent)

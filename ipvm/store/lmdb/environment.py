@@ -24,9 +24,8 @@ from ipvm.limits import STORE_COMMIT_BYTES_MAX
 from ipvm.store.blockstore import Statistics
 from ipvm.store.commit import Write
 from ipvm.store.conditions import StoreFull, StoreUnavailable
-from ipvm.store.lmdb import records
+from ipvm.store.lmdb import mapping, records
 from ipvm.store.lmdb.failures import condition, was_cut_short
-from ipvm.store.lmdb.mapping import let_go
 from ipvm.store.lmdb.opening import make_file, open_file
 from ipvm.store.lmdb.structure import DATA_FILE, fill_gap, flaws
 from ipvm.store.lmdb.transaction import Transaction
@@ -35,8 +34,14 @@ _Answer = TypeVar("_Answer")
 _ATTEMPTS: Final = 64
 """How often a write opens the file again: each time the map doubles, and addresses have 64 bits."""
 
-_TOUCHED_BYTES_MAX: Final = 32 * 1024 * 1024
-"""Bytes that are read before their pages are given back, so that they do not add up."""
+_RESIDENT_BYTES_MAX: Final = 96 * 1024 * 1024
+"""Bytes of mapped files, beyond what was there before, at which those of the store are given back."""
+
+_LOOK_BYTES: Final = 4 * 1024 * 1024
+"""Bytes that are read between two looks at how much is mapped."""
+
+_AROUND_BYTES: Final = 16 * 1024
+"""What the system maps around a block that is read, about."""
 
 _WRITE_OVERHEAD_BYTES: Final = 512
 """What a write costs a commit beside its data, about; so that deletions are bounded too."""
@@ -59,6 +64,7 @@ class Environment:
         self._process = os.getpid()
         self._mapped = threading.Lock()
         self._touched_bytes = 0
+        self._resident_bytes = 0
         self._writing = threading.Lock()
 
     def read(self, job: Callable[[Transaction], _Answer]) -> _Answer:
@@ -77,13 +83,21 @@ class Environment:
         except (lmdb.Error, OSError) as error:
             raise condition(error, self.path) from error
 
-    def touched(self, size: int) -> None:
-        """Note that so many bytes of the file came into memory, and now and then let go of them."""
-        self._touched_bytes += size
-        if self._touched_bytes >= _TOUCHED_BYTES_MAX:
+    def touched(self, blocks: int, size: int) -> None:
+        """Note what came into memory of the file, and now and then let go of it.
+
+        Args:
+            blocks: Number of blocks that were read.
+            size: Bytes of them together.
+        """
+        self._touched_bytes += size + blocks * _AROUND_BYTES
+        if self._touched_bytes < _LOOK_BYTES:
+            return
+        self._touched_bytes = 0
+        if mapping.resident_bytes() - self._resident_bytes > _RESIDENT_BYTES_MAX:
             with self._mapped:  # so that the map stays where it is
-                self._touched_bytes = 0
-                let_go(self.path / DATA_FILE)
+                mapping.let_go(self.path / DATA_FILE)
+            self._resident_bytes = mapping.resident_bytes()
 
     def statistics(self) -> Statistics:
         """Return the numbers of this moment. Raises what `read` raises."""
