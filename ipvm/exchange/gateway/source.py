@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeAlias, final
 from urllib.parse import quote
 
+from trio.lowlevel import checkpoint
+
 from ipvm.errors import NotFound, Unavailable
 from ipvm.exchange.gateway.address import Address, gateway_address
 from ipvm.exchange.sources import block_too_large
@@ -80,9 +82,10 @@ class Gateway:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close its connections: those in use, too, when they are not any more."""
+        await checkpoint()
         if self._pool is not None:
-            await self._pool.aclose()
+            self._pool.close()
 
     async def fetch(self, cid: Cid) -> bytes:
         """Return what the gateway says is the block of `cid`, unverified.
