@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
@@ -164,6 +164,15 @@ async def serving(server: Server) -> AsyncIterator[Server]:
         yield server
         await server.until_nobody_is_connected()
         nursery.cancel_scope.cancel()
+
+
+Serving: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture(scope="session", name="serving")
+def serving_fixture() -> Serving:
+    """Start a gateway, as a context."""
+    return lambda: serving(Server())
 
 
 @pytest.fixture
