@@ -109,9 +109,11 @@ class Gateway:
         return data
 
     @asynccontextmanager
-    async def fetch_dag(self, root: Cid) -> AsyncIterator[AsyncIterator[Section]]:
-        """Send all that a root reaches; see `fetch_car`."""
-        async with self.fetch_car(root) as sections:
+    async def fetch_dag(
+        self, root: Cid, path: Sequence[str] = ()
+    ) -> AsyncIterator[AsyncIterator[Section]]:
+        """Send all that is reached from the end of a path, and what is on the way."""
+        async with self.fetch_car(root, path) as sections:
             yield sections
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 """Programs that come over a link on which every answer takes 50 ms. The clock jumps over the waits."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,27 @@ async def test_what_is_pinned_comes_in_one_answer(server: "Server") -> None:
         pinned = await node.pins.add(root)
         assert (pinned.blocks, len(server.asked)) == (101, 2)
         assert (await node.collect_garbage()).freed.blocks == 0
+
+
+async def test_what_lies_at_the_end_of_a_path_comes_in_one_answer(server: "Server") -> None:
+    leaves = [ipvm.Block.of(b"%d" % n) for n in range(20)]
+    below = ipvm.Block.encode([leaf.cid for leaf in leaves])
+    root = ipvm.Block.encode({"a b": below.cid, "other": Cid.of(b"not here")})
+    server.keep(root, below, *leaves)
+    store = Memory()
+    async with ipvm.open(store=store, sources=[server.url], cache=False) as node:
+        assert await node.blocks.fetch_ahead(root.cid, ["a b"]) == root
+    assert (await store.statistics()).blocks == 22
+    assert server.asked[1:] == [f"/ipfs/{root.cid}/a%20b?format=car&dag-scope=all"]
+
+
+async def test_a_dag_is_exported_from_one_answer(server: "Server", tmp_path: Path) -> None:
+    leaves = [ipvm.Block.of(b"%d" % n) for n in range(20)]
+    root = ipvm.Block.encode([leaf.cid for leaf in leaves])
+    server.keep(root, *leaves)
+    async with ipvm.open(store=Memory(), sources=[server.url], cache=False) as node:
+        assert (await node.cars.export(root.cid, tmp_path / "dag.car")).blocks == 21
+    assert len(server.asked) == 2
 
 
 async def test_a_program_that_nobody_has_is_not_found(server: "Server") -> None:
