@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipvm.exchange.gateway import configured_gateways
+from ipvm.exchange import configured_gateways
 from ipvm.ipld import Cid
 
 if TYPE_CHECKING:
