@@ -49,7 +49,7 @@ SHAPES = {
     ),
 }
 OPEN = (
-    "(*, store=None, offline=False, sources=None, limits=None, on_log=None, "
+    "(*, store=None, offline=False, sources=None, peers=(), limits=None, on_log=None, "
     "on_answer=None, cache=True)"
 )
 
