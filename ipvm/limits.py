@@ -118,6 +118,31 @@ whole chain of calls takes at most four times the memory of its first."""
 READS_INLINE_MAX: Final = 1000
 """Reads that a receipt lists itself; more stand in a block of their own."""
 
+BITSWAP_MESSAGE_BYTES_MAX: Final = BLOCK_BYTES_MAX + 64 * 1024
+"""Longest message of Bitswap that is read, in bytes: the largest block, with what stands around it."""
+
+BITSWAP_WANTS_READ_MAX: Final = 2048
+"""Wants of one message of Bitswap that are looked at, and wants of one peer that wait to be served. More
+are dropped, and can be asked for again."""
+
+BITSWAP_WANTS_ASKED_MAX: Final = 512
+"""Wants that one peer is asked for at the same time. Others drop what is more than they can keep."""
+
+BITSWAP_REPLY_BYTES: Final = 512 * 1024
+"""Bytes of blocks after which a message that serves them ends."""
+
+BITSWAP_REPLIES_MAX: Final = 32
+"""Messages with blocks that are under way to all peers together, one at most to each."""
+
+BITSWAP_STREAMS_MAX: Final = 8
+"""Streams that one peer may have open to us for Bitswap."""
+
+PEERS_MAX: Final = 64
+"""Peers that are connected at the same time."""
+
+PEER_ADDRESS_BYTES_MAX: Final = 1024
+"""Longest address of a peer, in bytes."""
+
 MESSAGE_BYTES_MAX: Final = 65_536
 """Longest message of `ipvm.log` and `ipvm.abort`, in bytes."""
 

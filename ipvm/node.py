@@ -260,6 +260,7 @@ async def open_node(  # noqa: PLR0913 - settings, each with its name
     store: Blockstore | str | Path | None = None,
     offline: bool = False,
     sources: Sequence[Source | str] | None = None,
+    peers: Sequence[str] = (),
     limits: Limits | None = None,
     on_log: LogSink | None = None,
     on_answer: OnAnswer | None = None,
@@ -272,6 +273,7 @@ async def open_node(  # noqa: PLR0913 - settings, each with its name
         offline: Leave the sources alone.
         sources: Where blocks come from that the store has not, asked in this order; text is the
             address of a gateway. Without any, the gateways that the user of this machine has chosen.
+        peers: Addresses of peers, asked over Bitswap before gateways. Needs the extra `ipvm[p2p]`.
         limits: Bounds that protect this machine.
         on_log: Takes what guests say; the logger `ipvm.guest` takes it otherwise.
         on_answer: Is told which source was asked for what, and what came of it.
@@ -283,12 +285,12 @@ async def open_node(  # noqa: PLR0913 - settings, each with its name
         InvalidData, Refused: The store cannot be opened, or a source has no such address.
     """
     await trio.lowlevel.checkpoint()
-    bounds = Limits() if limits is None else limits
-    sink = _log if on_log is None else on_log
-    behind = () if offline else sources
+    bounds, sink = limits or Limits(), on_log or _log
+    behind, dialled = ((), ()) if offline else (sources, peers)
+    opened = opened_blocks(store, behind, peers=dialled, limits=bounds, on_answer=on_answer)
     async with (
         opened_engine(cache=cache, limits=bounds) as (compiler, bundles),
-        opened_blocks(store, behind, limits=bounds, on_answer=on_answer) as (kept, blocks),
+        opened as (kept, blocks),
     ):
         yield Node(kept, blocks, compiler=compiler, bundles=bundles, limits=bounds, on_log=sink)
 

@@ -10,6 +10,26 @@ and none of the package. What the commands share stands beside them:
 * `inputs`, `arguments` and `results` carry what people type to functions, and back.
 """
 
-from ipvm.cli.entry import main, run
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 __all__ = ["main", "run"]
+
+_EXIT_INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    try:
+        from ipvm.cli.entry import main as main_of_entry  # noqa: PLC0415 - it takes a moment
+    except KeyboardInterrupt:
+        sys.exit(_EXIT_INTERRUPTED)
+    main_of_entry()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and give its exit code; see `ipvm.cli.entry`."""
+    from ipvm.cli.entry import run as run_of_entry  # noqa: PLC0415 - as above
+
+    return run_of_entry(arguments)

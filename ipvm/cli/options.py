@@ -22,6 +22,7 @@ class Settings:
     Attributes:
         store: Folder of the store, if one was named.
         sources: Folders of other stores that blocks may come from.
+        peers: Addresses of peers that blocks may come from.
         gateways: Addresses of gateways that blocks may come from.
         limits: Fields of `ipvm.Limits` that were set.
         offline: Leave the sources alone.
@@ -37,6 +38,7 @@ class Settings:
         "limits",
         "no_cache",
         "offline",
+        "peers",
         "quiet",
         "sources",
         "store",
@@ -46,6 +48,7 @@ class Settings:
     def __init__(self) -> None:
         self.store: Path | None = None
         self.sources: list[Path] = []
+        self.peers: list[str] = []
         self.gateways: list[str] = []
         self.limits: dict[str, int] = {}
         self.offline = False
@@ -79,6 +82,12 @@ def _remember_gateways(
     context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> None:
     _settings(context).gateways += values
+
+
+def _remember_peers(
+    context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> None:
+    _settings(context).peers += values
 
 
 def _remember_limits(
@@ -131,6 +140,14 @@ SHARED_OPTIONS: Final[tuple[click.Parameter, ...]] = (
         expose_value=False,
         callback=_remember_sources,
         help="Take blocks that are missing from this other store. May be repeated.",
+    ),
+    click.Option(
+        ["--peer"],
+        metavar="ADDRESS",
+        multiple=True,
+        expose_value=False,
+        callback=_remember_peers,
+        help="Take blocks that are missing from this peer, over Bitswap. May be repeated.",
     ),
     click.Option(
         ["--gateway"],

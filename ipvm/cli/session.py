@@ -26,7 +26,7 @@ from ipvm.store.lmdb import Lmdb
 if TYPE_CHECKING:
     from ipvm.registry import Published
 
-__all__ = ["Session", "run", "run_on_store"]
+__all__ = ["Session", "run", "run_alone", "run_on_store"]
 
 
 @final
@@ -109,6 +109,17 @@ def run_on_store(
     _run(work)
 
 
+def run_alone(action: Callable[[Output], Awaitable[None]], *, doing: str) -> None:
+    """Run a command that needs neither a node nor a store; see `run`."""
+    output = Output(current_settings())
+
+    async def work() -> None:
+        async with _activity(doing, output):
+            await action(output)
+
+    _run(work)
+
+
 def _run(work: Callable[[], Awaitable[int | None]]) -> None:
     if not gc.isenabled():  # see `entry.main`
         gc.freeze()  # what was imported stays; to look for garbage in it takes 10 ms
@@ -137,6 +148,7 @@ async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
             store=settings.store,
             offline=settings.offline,
             sources=[*stores, *gateways],
+            peers=settings.peers,
             limits=_limits(settings),
             on_log=output.log,
             on_answer=output.answer if settings.trace else None,

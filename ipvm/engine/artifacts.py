@@ -24,8 +24,8 @@ from typing import Final, TypeVar, final
 from ipvm.engine.module import CompiledModule, InvalidArtifact
 from ipvm.engine.profile import Engine
 from ipvm.engine.sealed import MAC_BYTES, authenticate, load_authentic, read_authentic
-from ipvm.engine.secret import UnusableFolder, fresh_name, read_or_make_key
 from ipvm.store import platform_folder
+from ipvm.store.secret import UnusableFolder, fresh_name, read_or_make_key
 
 __all__ = ["VARIABLE", "ArtifactCache", "ArtifactStatistics", "artifacts_path"]
 

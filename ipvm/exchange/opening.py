@@ -22,6 +22,7 @@ async def opened_blocks(
     store: Blockstore | str | Path | None,
     sources: Sequence[Source | str] | None,
     *,
+    peers: Sequence[str] = (),
     limits: Limits,
     on_answer: OnAnswer | None = None,
 ) -> AsyncIterator[tuple[Blockstore, BlockService]]:
@@ -31,11 +32,12 @@ async def opened_blocks(
         store: A store, or the folder of one; else `IPVM_STORE` or the platform's data folder.
         sources: Where else blocks come from; text is the address of a gateway. Without any, the
             gateways that the user has chosen.
+        peers: Addresses of peers, which are asked before gateways.
         limits: Bounds that protect this machine.
         on_answer: Is told which source was asked for what, and what came of it.
 
     Raises:
-        InvalidGateway: A text is no address.
+        InvalidGateway, InvalidPeerAddress: A text is no address.
         InvalidData, Refused: The store cannot be opened.
     """
     await checkpoint()
@@ -52,6 +54,12 @@ async def opened_blocks(
             else each
             for each in given
         ]
+        if peers:
+            from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
+
+            gateways = [isinstance(each, str) for each in given]
+            place = gateways.index(True) if any(gateways) else len(behind)
+            behind.insert(place, await stack.enter_async_context(open_peering(peers)))
         yield (
             store,
             BlockService(store, *behind, limits=limits, on_answer=on_answer or ignore_answer),

@@ -10,10 +10,10 @@ from typing import Final, final
 import trio
 
 from ipvm.engine import Store
-from ipvm.files import InvalidNode, Node, ValueNode, read_node
+from ipvm.files import FileNode, InvalidNode, Node, ValueNode, read_node
 from ipvm.host.services import Services
 from ipvm.host.work import apart, take_fuel
-from ipvm.ipld import Cid
+from ipvm.ipld import Block, Cid
 from ipvm.limits import NODES_AT_HAND_BYTES_MAX, NODES_AT_HAND_MAX
 
 __all__ = [
@@ -109,17 +109,23 @@ class FileNodes:
         self.owed += NODE_FUEL
         self.charge()
         block = await self._services.open(cid)
-        size = len(block.data)
-        if size > _LINKS_INLINE and block.data.count(_LINK_TAG) > _LINKS_INLINE:
+        size, content = len(block.data), 0
+        try:
+            node = await self._read(block)
+            content = len(node.data) if isinstance(node, FileNode) else 0
+        finally:  # also where it is no node
+            self.owed += content * CONTENT_BYTE_FUEL + (size - content) * STRUCTURE_BYTE_FUEL
+        self.charge()
+        self._keep(cid, node, size)
+        return node
+
+    async def _read(self, block: Block) -> Node:
+        if block.data.count(_LINK_TAG) > _LINKS_INLINE:
             node = await apart(self._store, read_node, block)
         else:
             node = read_node(block)
         if isinstance(node, ValueNode):
-            raise InvalidNode(f"{cid} is no part of a file or a folder")
-        content = len(getattr(node, "data", b""))
-        self.owed += content * CONTENT_BYTE_FUEL + (size - content) * STRUCTURE_BYTE_FUEL
-        self.charge()
-        self._keep(cid, node, size)
+            raise InvalidNode(f"{block.cid} is no part of a file or a folder")
         return node
 
     def _keep(self, cid: Cid, node: Node, size: int) -> None:

@@ -4,6 +4,7 @@ What it is given is an invocation, and what comes of it a receipt, as of any oth
 the exit code and the CIDs of what was written.
 """
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
@@ -40,6 +41,8 @@ __all__ = ["Streams", "run_command"]
 _NAME: Final = "main"
 """What a command is told to be called."""
 _NOTHING: Final = CallShape((), ())
+_KEPT_NODES_BYTES: Final = 8 * 1024 * 1024
+"""Folders and inner nodes of files that need not be read twice while a command runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +137,7 @@ class _CommandRun:
         self._run = run
         self._task = task
         self._streams = streams
-        self._nodes = NodeSource(_Reading(run))
+        self._nodes = NodeSource(_Reading(run), kept_bytes_max=_KEPT_NODES_BYTES)
 
     @property
     def reads(self) -> set[Cid]:
@@ -242,6 +245,13 @@ class _Reading:
 
     async def get(self, cid: Cid) -> Block:
         return await self._run.open(cid)
+
+    async def get_present(self, cids: Sequence[Cid]) -> Sequence[Block | None]:
+        found = await self._run.get_present(cids)
+        for cid, block in zip(cids, found, strict=True):
+            if block is not None:
+                self._run.note_read(cid)
+        return found
 
 
 async def _begin_in(process: Process, path: str) -> None:

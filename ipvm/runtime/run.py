@@ -4,9 +4,11 @@ A function called by another at run time has a store and fuel of its own, but re
 with its caller, and is part of the caller's receipt.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, final
+
+import trio
 
 from ipvm.errors import Denied, IpvmError, LimitExceeded, NotFound, Unavailable
 from ipvm.exchange import BlockService
@@ -70,6 +72,13 @@ class Run:
         """Give a block: one that was made during the run, or one from outside."""
         made = self._kept.get(cid.multihash)
         return Block(cid, made.data) if made is not None else await self._blocks.get(cid)
+
+    async def get_present(self, cids: Sequence[Cid]) -> Sequence[Block | None]:
+        """Give what is at hand, in the order of `cids`; None where `get` has to be asked."""
+        if self._kept.keys() & {cid.multihash for cid in cids}:
+            await trio.lowlevel.checkpoint()
+            return [None] * len(cids)
+        return await self._blocks.get_present(cids)
 
     async def keep(self, block: Block) -> None:
         """Take a block that a guest made.

@@ -10,6 +10,9 @@ Kind: TypeAlias = Literal["cache", "data"]
 VARIABLE: Final = "IPVM_STORE"
 """Environment variable that names the folder of the store."""
 
+IDENTITY_FILE: Final = "peer.key"
+"""File in the folder of a store with the key that peers know it by, once it has one."""
+
 # The desktop standard has a variable for each kind, and a folder in the home for when it is not set.
 _LINUX: Final[Mapping[Kind, tuple[str, str]]] = {
     "cache": ("XDG_CACHE_HOME", ".cache"),

@@ -18,7 +18,7 @@ from ipvm.engine import (
     engine_for,
     text_to_module,
 )
-from ipvm.engine.secret import KEY_NAME, read_or_make_key
+from ipvm.store.secret import KEY_NAME, read_or_make_key
 
 ROOM = 2**30
 NOBODY = 65_534
@@ -148,7 +148,7 @@ TOGETHER = """
 import sys
 from pathlib import Path
 from ipvm.engine import ArtifactCache, compile_now, engine_for, text_to_module
-from ipvm.engine.secret import read_or_make_key
+from ipvm.store.secret import read_or_make_key
 
 folder, engine = Path(sys.argv[1]), engine_for("deterministic")
 module = compile_now(engine, text_to_module(sys.argv[2]))

@@ -27,7 +27,7 @@ from ipvm.engine import (
 from ipvm.engine.fingerprint import artifact_key, surroundings
 from ipvm.engine.module import InvalidArtifact
 from ipvm.engine.profile import SETTINGS
-from ipvm.engine.secret import read_or_make_key
+from ipvm.store.secret import read_or_make_key
 from ipvm.wasm import PREPARATION_VERSION, prepare, read_module
 
 ROOM = 2**30

@@ -22,7 +22,7 @@ from ipvm.engine import (
 )
 from ipvm.engine.fingerprint import artifact_key, bundle_key
 from ipvm.engine.sealed import SMALL_ARTIFACT_BYTES_MAX, authenticate
-from ipvm.engine.secret import read_or_make_key
+from ipvm.store.secret import read_or_make_key
 
 ROOM = 2**30
 NAME, OTHER = b"a name of any length", b""

@@ -30,6 +30,7 @@ SHAPES = {
         "put_value": "(value, *, codec=113)",
         "relink": "(target, imports)",
         "resolve": "(target)",
+        "run": "(target, arguments=(), **options)",
         "session": "(target, *, fuel=100000000000, memory=1073741824, profile='deterministic')",
         "survey": "(target)",
     },
@@ -48,7 +49,7 @@ SHAPES = {
     ),
 }
 OPEN = (
-    "(*, store=None, offline=False, sources=None, limits=None, on_log=None, "
+    "(*, store=None, offline=False, sources=None, peers=(), limits=None, on_log=None, "
     "on_answer=None, cache=True)"
 )
 

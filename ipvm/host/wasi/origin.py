@@ -19,6 +19,7 @@ __all__ = [
     "FolderOrigin",
     "GivenFile",
     "GivenFolder",
+    "InPieces",
     "LinkOrigin",
     "Origin",
     "Wanted",
@@ -46,6 +47,16 @@ class FileOrigin(Protocol):
         Raises:
             IpvmError: They cannot be had, or are not what the CID promises.
         """
+        ...
+
+
+@runtime_checkable
+class InPieces(Protocol):
+    """A file of pieces that are best read whole."""
+
+    @property
+    def piece_bytes(self) -> int:
+        """About the size of each but the last, in bytes."""
         ...
 
 

@@ -12,12 +12,15 @@ from ipvm.files import FileReader, InvalidNode, Listing, NodeSource
 from ipvm.files.decoding import FileNode, FolderNode, Node, ShardNode, SymlinkNode, ValueNode
 from ipvm.files.listing import lookup
 from ipvm.files.nodes import Link, Written
+from ipvm.files.profiles import V0_2015, V1_2025
 from ipvm.host.wasi.origin import REGULAR_FILE, UNKNOWN, LinkOrigin
 from ipvm.ipld import DAG_PB, Cid
+from ipvm.limits import CHUNK_BYTES_MAX
 
 __all__ = ["UnixFile", "UnixFolder", "UnixOrigin", "folder_origin", "origin_of"]
 
 _DAG_BYTES_UNKNOWN: Final = 0
+_PIECE_BYTES_MIN: Final = 64 * 1024
 
 
 @final
@@ -26,13 +29,15 @@ class UnixFile:
 
     Attributes:
         written: Its root, and its size.
+        piece_bytes: See `InPieces`.
     """
 
-    __slots__ = ("_nodes", "_path", "written")
+    __slots__ = ("_nodes", "_path", "piece_bytes", "written")
 
-    def __init__(self, nodes: NodeSource, written: Written, path: str) -> None:
+    def __init__(self, nodes: NodeSource, written: Written, path: str, *, piece_bytes: int) -> None:
         self._nodes = nodes
         self._path = path
+        self.piece_bytes = max(piece_bytes, _PIECE_BYTES_MIN)
         self.written = written
 
     def __eq__(self, other: object) -> bool:
@@ -114,13 +119,23 @@ def origin_of(
     """
     below = _DAG_BYTES_UNKNOWN if dag_bytes is None else dag_bytes
     if isinstance(node, FileNode):
-        return UnixFile(nodes, Written(node.cid, node.size, below), path)
+        written = Written(node.cid, node.size, below)
+        return UnixFile(nodes, written, path, piece_bytes=_piece_bytes(node))
     if isinstance(node, ValueNode):
-        return UnixFile(nodes, Written(node.cid, len(node.block.data), below), path)
+        written = Written(node.cid, len(node.block.data), below)
+        return UnixFile(nodes, written, path, piece_bytes=written.file_bytes)
     written = Written(node.cid, 0, below)
     if isinstance(node, SymlinkNode):
         return LinkOrigin(node.target, written)
     return UnixFolder(nodes, written, path)
+
+
+def _piece_bytes(node: FileNode) -> int:
+    """Guess the size of the leaves of a file: what its root tells of them, or the usual one."""
+    first = node.ends[0] if node.ends else node.size
+    if first <= CHUNK_BYTES_MAX:
+        return first
+    return (V1_2025 if node.cid.version else V0_2015).chunk_bytes
 
 
 async def folder_origin(nodes: NodeSource, cid: Cid, path: str = "") -> UnixFolder:

@@ -1,14 +1,14 @@
 """The part of the given files that is in memory, of a bounded size.
 
 It has room for more than one call can read, so what was fetched for a call is there when it is begun
-again. What is fetched follows from what was asked for before, and from nothing else: it counts as read.
+again. Of a file that stands in blocks, one block is fetched for a byte of it: nothing else counts as read.
 """
 
 from functools import partial
 from typing import Final, final
 
 from ipvm.errors import InvalidData
-from ipvm.host.wasi.origin import FileOrigin, Wanted
+from ipvm.host.wasi.origin import FileOrigin, InPieces, Wanted
 
 __all__ = ["READ_BYTES_MAX", "Window"]
 
@@ -18,10 +18,7 @@ WINDOW_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes of given files that are in memory."""
 _SPANS_MAX: Final = 4096
 _PIECE_BYTES: Final = 256 * 1024
-_AT_START_BYTES: Final = 1024 * 1024
-"""Bytes that are fetched together at the start of a file."""
-_IN_ORDER_BYTES: Final = 4 * 1024 * 1024
-"""Bytes that are fetched together behind others that are here."""
+"""Bytes that are fetched together of a file that has no pieces of its own."""
 
 
 @final
@@ -61,7 +58,7 @@ class Window:
         span = self._last
         end = offset + size
         if span.origin is not origin or offset < span.start or end > span.end:
-            span = self._span(origin, offset, end)
+            span = self._span(origin, offset)
             if end > span.end:
                 return b"".join(
                     [span.view[offset - span.start :], self._rest(origin, span.end, end)]
@@ -71,25 +68,21 @@ class Window:
     def _rest(self, origin: FileOrigin, start: int, end: int) -> bytes:
         parts = []
         while start < end:
-            span = self._span(origin, start, end)
+            span = self._span(origin, start)
             parts.append(span.view[start - span.start : end - span.start])
             start = span.end
         return b"".join(parts)
 
-    def _span(self, origin: FileOrigin, offset: int, end: int) -> _Span:
+    def _span(self, origin: FileOrigin, offset: int) -> _Span:
         """Give the span that has the first of some bytes."""
         for span in self._of.get(origin, ()):
             if span.start <= offset < span.end:
                 span.origin = origin
                 self._last = span
                 return span
-        start = offset // _PIECE_BYTES * _PIECE_BYTES
-        end = -(-end // _PIECE_BYTES) * _PIECE_BYTES
-        if start == 0:
-            end = max(end, _AT_START_BYTES)
-        elif any(span.end == start for span in self._of.get(origin, ())):
-            end = max(end, start + _IN_ORDER_BYTES)
-        raise Wanted(partial(self._fetch, origin, start, min(end, origin.size)))
+        size = origin.piece_bytes if isinstance(origin, InPieces) else _PIECE_BYTES
+        start = offset // size * size
+        raise Wanted(partial(self._fetch, origin, start, min(start + size, origin.size)))
 
     async def _fetch(self, origin: FileOrigin, start: int, end: int) -> None:
         data = await origin.read(start, end - start)

@@ -7,8 +7,9 @@ import pytest
 import trio
 
 from ipvm.engine import OUT_OF_FUEL, Trap
-from ipvm.host.file_nodes import NODE_AGAIN_FUEL, NODE_FUEL
-from ipvm.ipld import Cid
+from ipvm.host import ErrorNumber
+from ipvm.host.file_nodes import NODE_AGAIN_FUEL, NODE_FUEL, STRUCTURE_BYTE_FUEL
+from ipvm.ipld import DAG_PB, Cid
 from ipvm.limits import NODES_AT_HAND_MAX
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ async def test_a_node_that_is_at_hand_is_not_got_again_and_costs_little(guest: "
     assert await cost(cids[-1]) == anew  # for which the second one has to go
     assert [await cost(cid) for cid in (cids[0], cids[2], cids[1])] == [again, again, anew]
     assert guest.shelf.opened == [*cids, cids[1]]
+
+
+async def test_a_block_that_is_no_node_costs_its_bytes_each_time(guest: "FileGuest") -> None:
+    cid = guest.shelf.add(bytes(1_000_000), codec=DAG_PB)
+    for _ in range(2):
+        before = guest.puppet.world.store.fuel
+        assert await guest.read(cid) == ErrorNumber.SERIALIZATION
+        assert before - guest.puppet.world.store.fuel > 1_000_000 * STRUCTURE_BYTE_FUEL
+    assert guest.shelf.opened == [cid, cid]
 
 
 async def test_large_nodes_are_at_hand_up_to_their_bytes(guest: "FileGuest") -> None:

@@ -1,8 +1,8 @@
-"""The key of a cache folder: made once, known to one user, the same for all processes.
+"""A key in a folder: made once, known to one user, the same for all processes.
 
-Machine code that was changed by anything but us takes over the process that loads it, so what is
-kept on a disk is authenticated. Whoever can read the key can do as this user anyway; a key that
-others can read, or that another user made, is no key.
+A cache authenticates the machine code in it with one, and a peer of the network is known by one.
+Whoever can read the key can do as this user anyway; a key that others can read, or that another user
+made, is no key.
 """
 
 import os
@@ -22,10 +22,14 @@ class UnusableFolder(Exception):
     """Nothing can be kept in a folder. The message says why."""
 
 
-def read_or_make_key(folder: Path) -> bytes:
-    """Give the key of a folder. The folder and the key are made if they are missing.
+def read_or_make_key(folder: Path, name: str = KEY_NAME) -> bytes:
+    """Give a key of a folder. The folder and the key are made if they are missing.
 
     When several processes make the key at the same time, all get the same.
+
+    Args:
+        folder: The folder.
+        name: Name of the file in it.
 
     Raises:
         UnusableFolder: The folder or its key belongs to another user, others can read the key, it is
@@ -35,7 +39,7 @@ def read_or_make_key(folder: Path) -> bytes:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.geteuid():
             raise UnusableFolder(f"{folder} belongs to another user")
-        path = folder / KEY_NAME
+        path = folder / name
         if not path.exists():
             _make(folder, path)
         return _read(path)

@@ -1,0 +1,238 @@
+"""Fetch from peers, and serve them, from the moment that it is needed.
+
+Nothing happens until something is fetched, or somebody is to be served: then libp2p is imported, a host
+opened, and the peers are dialled whose addresses were given, again and again when they are gone. A host
+that fails is opened anew. Nobody else is dialled, and nobody is looked for.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, final
+
+import trio
+
+from ipvm.errors import IpvmError, NotFound, Refused, Unavailable
+from ipvm.exchange.bitswap import Bitswap, PeersUnavailable, Stream
+from ipvm.exchange.bitswap.serving import Nothing, Served
+from ipvm.exchange.peers import needing_libp2p, new_identity, require_peer_address
+from ipvm.ipld import Cid
+
+__all__ = ["Peering", "open_peering"]
+
+_LOG: Final = logging.getLogger(__name__)
+_REDIAL_SECONDS: Final = 1.0
+_REDIAL_SECONDS_MAX: Final = 60.0
+
+
+class _Dialler(Protocol):
+    """Connects to peers: the host, which this module does not import."""
+
+    async def connect(self, *addresses: str) -> str: ...
+    async def drop(self, peer: str) -> None: ...
+
+
+@final
+class Peering:
+    """A Source: the peers at some addresses, and all others that have connected to us.
+
+    Attributes:
+        name: What people know the source by.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], serves: Served, *, seed: bytes, listen: Sequence[str]
+    ) -> None:
+        self.name = "peers"
+        self._dialled = tuple(addresses)
+        self._peers = _by_peer(addresses)
+        self._serves = serves
+        self._seed = seed
+        self._listen = tuple(listen)
+        self._needed = trio.Event()
+        self._ready = trio.Event()
+        self._tried = 0
+        self._all_tried = trio.Event()
+        self._bitswap: Bitswap | None = None
+        self._gone: dict[str, trio.Event] = {}
+        self._problem: IpvmError | None = None
+        self._id = ""
+        self._addresses: tuple[str, ...] = ()
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The IDs of the peers that are connected and can be asked."""
+        return self._bitswap.peers if self._bitswap else ()
+
+    async def opened(self) -> tuple[str, tuple[str, ...]]:
+        """Open the host now, and give its peer ID and the addresses that it listens at.
+
+        Raises:
+            PeersNotInstalled: The extra is missing.
+            InvalidPeerAddress: An address is none.
+            Refused: It cannot listen there.
+        """
+        self._needed.set()
+        await self._ready.wait()
+        if not self._id and self._problem is not None:
+            raise self._problem
+        return self._id, self._addresses
+
+    async def fetch(self, cid: Cid) -> bytes:
+        """Return bytes that a peer sent as the block of `cid`.
+
+        Raises:
+            BlockNotFound: All connected peers say that they have it not.
+            PeersUnavailable: None is connected, or one that may have it did not answer.
+            PeersNotInstalled: The extra is missing.
+        """
+        self._needed.set()
+        await self._ready.wait()
+        try:
+            return await self._ask(cid)
+        except (NotFound, Unavailable):
+            if self._all_tried.is_set():
+                raise
+        await self._all_tried.wait()  # one that is still being dialled may have it
+        return await self._ask(cid)
+
+    async def _ask(self, cid: Cid) -> bytes:
+        bitswap = self._bitswap
+        if self._problem is not None and not (bitswap and bitswap.peers):
+            await trio.lowlevel.checkpoint()
+            raise self._problem
+        if bitswap is None:
+            await trio.lowlevel.checkpoint()
+            raise PeersUnavailable("the connections to peers are being opened again")
+        return await bitswap.fetch(cid)
+
+    # ---------------------------------------------------------------- what the host tells
+
+    def connected(self, name: str) -> None:
+        """Take up a peer."""
+        if self._bitswap:
+            self._bitswap.connected(name)
+
+    def disconnected(self, name: str) -> None:
+        """Forget a peer, and dial it again."""
+        if self._bitswap:
+            self._bitswap.disconnected(name)
+        if gone := self._gone.pop(name, None):
+            gone.set()
+
+    async def listen(self, name: str, stream: Stream) -> None:
+        """Hear a peer."""
+        if self._bitswap:
+            await self._bitswap.listen(name, stream)
+        else:
+            await stream.close()
+
+    # ---------------------------------------------------------------- the work
+
+    async def run(self) -> None:
+        """Wait until peers are needed, and keep connections to them from then on."""
+        await self._needed.wait()
+        while True:
+            try:
+                await self._work()
+            except IpvmError as problem:
+                self._fail(problem)
+                return
+            except Exception as bug:  # noqa: BLE001 - of libp2p, which the program outlives
+                _LOG.exception("the connections to peers have failed")
+                if not self._id:
+                    self._fail(Refused(f"the connections to peers cannot be opened: {bug}"))
+                    return
+            self._bitswap = None
+            await trio.sleep(_REDIAL_SECONDS)
+
+    def _fail(self, problem: IpvmError) -> None:
+        self._problem = problem
+        self._ready.set()
+        self._all_tried.set()
+
+    async def _work(self) -> None:
+        with needing_libp2p():
+            from ipvm.exchange import libp2p  # noqa: PLC0415 - half a second, for those who need it
+        libp2p.require_addresses(self._dialled, self._listen)
+        async with libp2p.open_host(self._seed, self._listen) as host:
+            bitswap = self._bitswap = Bitswap(self._serves, host)
+            host.serve(self)
+            self._id, self._addresses = host.id, tuple(host.addresses)
+            if self._listen and not self._addresses:
+                raise Refused(f"cannot listen at {' or '.join(self._listen)}")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(bitswap.run)
+                for addresses in self._peers:
+                    nursery.start_soon(self._keep, host, addresses)
+                if not self._peers:
+                    self._note_tried()
+
+    async def _keep(self, host: _Dialler, addresses: Sequence[str]) -> None:
+        """Be connected to a peer, for ever."""
+        pause, is_first = _REDIAL_SECONDS, True
+        while True:
+            name = ""
+            try:
+                name = await host.connect(*addresses)
+                self._problem = None
+                self._ready.set()
+                pause = _REDIAL_SECONDS
+            except Unavailable as problem:
+                self._problem = problem
+            if is_first:
+                is_first = False
+                self._note_tried()
+            if name:
+                await self._gone.setdefault(name, trio.Event()).wait()
+            await trio.sleep(pause)
+            pause = min(2 * pause, _REDIAL_SECONDS_MAX)
+
+    def _note_tried(self) -> None:
+        self._tried += 1
+        if self._tried >= len(self._peers):
+            self._ready.set()
+            self._all_tried.set()
+
+
+def _by_peer(addresses: Sequence[str]) -> list[list[str]]:
+    """Put together the addresses of each peer."""
+    peers: dict[str, list[str]] = {}
+    for address in addresses:
+        peers.setdefault(address.rpartition("/p2p/")[2], []).append(address)
+    return [*peers.values()]
+
+
+@asynccontextmanager
+async def open_peering(
+    addresses: Sequence[str],
+    *,
+    serves: Served | None = None,
+    seed: bytes | None = None,
+    listen: Sequence[str] = (),
+) -> AsyncIterator[Peering]:
+    """Give a source that fetches from peers, and serves them from a store; both end with the context.
+
+    Args:
+        addresses: Where the peers are: `/ip4/127.0.0.1/tcp/4001/p2p/12D3…`.
+        serves: What is served to all who are connected; nothing is, if it is left out.
+        seed: The key that peers know us by; else one that is used this once. A process that has a key
+            must be the only one: peers answer to any connection of the same key.
+        listen: Where to listen for peers, as in `/ip4/127.0.0.1/tcp/0`.
+
+    Raises:
+        InvalidPeerAddress: The address of a peer is none.
+    """
+    for address in addresses:
+        require_peer_address(address)
+    peering = Peering(addresses, serves or Nothing(), seed=seed or new_identity(), listen=listen)
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peering.run)
+        try:
+            yield peering
+        except Exception as error:  # noqa: BLE001 - it is raised below: a nursery would wrap it
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
