@@ -6,14 +6,19 @@ in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
 """
 
 import os
-import runpy
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.kubo import Daemon
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -70,12 +75,18 @@ def vectors() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kubo_program() -> Path:
-    """Kubo, as `tests/kubo.py` finds it. Where there is none, the test is skipped, and says how."""
-    found: Path | None = runpy.run_path(str(ROOT / "tests" / "kubo.py"))["find"](HOME_CACHE)
-    if found is None:
+def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Daemon]":
+    """A real Kubo that runs, without a network. Where there is none, the test is skipped."""
+    spec = spec_from_file_location("tests.kubo", ROOT / "tests" / "kubo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    kubo = sys.modules["tests.kubo"] = module_from_spec(spec)
+    spec.loader.exec_module(kubo)
+    program = kubo.find(HOME_CACHE)
+    if program is None:
         pytest.skip("there is no Kubo: `python tests/kubo.py` builds one, IPVM_KUBO names another")
-    return found
+    with kubo.running(program, tmp_path_factory.mktemp("kubo")) as daemon:
+        yield daemon
 
 
 @pytest.fixture

@@ -90,4 +90,6 @@ def _url(multiaddr: str) -> str:
     if scheme is None:
         raise InvalidKubo(multiaddr, "behind the port there may be /http, /https or /tls/http")
     host = _ANY_HOST.get(parts[1], parts[1])
+    if "[" in host or "]" in host:
+        raise InvalidKubo(multiaddr, "it has no host of that name")
     return f"{scheme}://[{host}]:{parts[3]}" if ":" in host else f"{scheme}://{host}:{parts[3]}"

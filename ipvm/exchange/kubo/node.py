@@ -90,10 +90,10 @@ class Kubo:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close its connections: those in use, too, when they are not any more."""
         await checkpoint()
         if self._rpc is not None:
-            await self._rpc.aclose()
+            self._rpc.close()
 
     # ---------------------------------------------------------------- as a source
 

@@ -59,9 +59,9 @@ class Rpc:
         self._address = address
         self._pool = Pool(connections_max=connections_max, tls=tls)
 
-    async def aclose(self) -> None:
-        """Close its connections."""
-        await self._pool.aclose()
+    def close(self) -> None:
+        """Close its connections: those in use, too, when they are not any more."""
+        self._pool.close()
 
     @asynccontextmanager
     async def ask(
