@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipvm.exchange.gateway import configured_gateways
+from ipvm.exchange import configured_gateways
 from ipvm.ipld import Cid
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ def test_what_is_named_takes_the_place_of_what_was_chosen(
     monkeypatch.setenv("IPVM_GATEWAYS", url)
     assert ipvm("block", "get", CID, "--gateway", NOBODY).code == 9
     assert ipvm("block", "get", CID).output == DATA
+
+
+def test_a_file_comes_from_a_gateway(ipvm: "Ipvm", url: str, tmp_path: Path) -> None:
+    assert ipvm("get", CID, "-o", tmp_path / "file", "--gateway", url).code == 0
+    assert (tmp_path / "file").read_bytes() == DATA
+    ended = ipvm("get", f"{ABSENT}/a/b", "-o", tmp_path / "file", "--gateway", url)
+    assert ended.code == 3
+    assert ABSENT in ended.errors
 
 
 def test_gateways_are_looked_for_in_order_and_none_is_an_answer(tmp_path: Path) -> None:
