@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipvm.exchange import configured_gateways
+from ipvm.cli.fetching import Fetching
+from ipvm.exchange import Answer, configured_gateways
+from ipvm.exchange.answer import Outcome
 from ipvm.ipld import Cid
 
 if TYPE_CHECKING:
@@ -117,6 +119,7 @@ def test_a_gateway_that_is_named_wrongly_is_refused(
     assert "'gopher://host' is no address of a gateway" in ended.errors
     monkeypatch.setenv("IPVM_GATEWAYS", "oops")
     assert ipvm("block", "get", CID).code == 4
+    assert ipvm("block", "get", CID, "--offline").code == 3
 
 
 def test_it_is_told_who_sent_what(ipvm: "Ipvm", url: str) -> None:
@@ -130,6 +133,19 @@ def test_it_is_told_who_sent_what(ipvm: "Ipvm", url: str) -> None:
     assert ipvm("block", "get", ABSENT, "--gateway", url, "--trace", "--quiet").errors.startswith(
         "Error: "
     )
+
+
+def test_a_person_who_waits_is_told_what_has_come() -> None:
+    passed_on: list[Answer] = []
+    fetching = Fetching(passed_on.append)
+    assert fetching.shown() == ""
+    came: list[tuple[Outcome, int]] = [("block", 1000), ("absent", 0), ("block", 234)]
+    for outcome, size in came:
+        fetching.take(
+            Answer(cid=Cid.of(DATA), source="it", outcome=outcome, seconds=1, block_bytes=size)
+        )
+    assert fetching.shown() == " (2 blocks fetched, 1,234 bytes)"
+    assert len(passed_on) == 3
 
 
 def test_a_call_of_what_is_here_loads_nothing_of_the_network(

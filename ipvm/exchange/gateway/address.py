@@ -111,6 +111,8 @@ def _address(text: str) -> Address:
         raise InvalidGateway(text, str(error)) from error
     if parts.scheme not in _PORTS or not host:
         raise InvalidGateway(text, "it begins with http:// or https:// and a host")
+    if host.startswith(".") or ".." in host:
+        raise InvalidGateway(text, "the name of its host has a part that is empty")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise InvalidGateway(text, "it has a user, a password or a fragment")
     if port is not None and not 0 < port <= _PORT_MAX:

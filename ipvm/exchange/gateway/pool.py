@@ -107,16 +107,16 @@ class Pool:
             return transport
         if self._tls is None:
             self._tls = ssl.create_default_context()
-        stream = trio.SSLStream(
-            transport, self._tls, server_hostname=origin.host, https_compatible=True
-        )
         try:
+            stream = trio.SSLStream(
+                transport, self._tls, server_hostname=origin.host, https_compatible=True
+            )
             await stream.do_handshake()
-        except trio.BrokenResourceError as error:
+        except BaseException as error:
             transport.socket.close()
-            raise Unavailable(f"{origin} cannot prove who it is: {error.__cause__}") from error
-        except BaseException:
-            transport.socket.close()
+            if isinstance(error, trio.BrokenResourceError | ValueError):
+                reason = error.__cause__ or error
+                raise Unavailable(f"{origin} cannot prove who it is: {reason}") from error
             raise
         return stream
 
