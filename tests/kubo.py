@@ -62,6 +62,7 @@ def running(program: Path, home: Path) -> Iterator[Daemon]:
     daemon.run("init", "--profile=test")
     for name in ("Gateway", "API"):
         daemon.run("config", f"Addresses.{name}", "/ip4/127.0.0.1/tcp/0")
+    daemon.run("config", "--json", "Gateway.NoFetch", "true")
     with subprocess.Popen(
         [daemon.program, "daemon", "--offline"],
         env=daemon.environment,
