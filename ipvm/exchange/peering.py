@@ -117,7 +117,8 @@ class Peering:
         """Forget a peer, and dial it again."""
         if self._bitswap:
             self._bitswap.disconnected(name)
-        if gone := self._gone.pop(name, None):
+        gone = self._gone.pop(name, None)
+        if gone is not None:
             gone.set()
 
     async def listen(self, name: str, stream: Stream) -> None:

@@ -17,7 +17,7 @@ import trio
 from ipvm.errors import InvalidData, Unavailable
 from ipvm.exchange.bitswap.asking import Asking
 from ipvm.exchange.bitswap.hearing import Ear
-from ipvm.exchange.bitswap.message import InvalidMessage, Message, cid_of
+from ipvm.exchange.bitswap.message import InvalidMessage, Message, multihash_of
 from ipvm.exchange.bitswap.network import Network, PeersUnavailable, Stream
 from ipvm.exchange.bitswap.serving import Served, Serving
 from ipvm.exchange.bitswap.voice import Voice
@@ -92,7 +92,7 @@ class Bitswap:
         self._newcomers: list[_Peer] = []
         self._arrival = trio.Event()
         self._wanting = trio.Event()
-        self._waiting: dict[Cid, _Waiting] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
         self._banned: dict[str, float] = {}
         self._replies = trio.Semaphore(BITSWAP_REPLIES_MAX)
         self._session = Session()
@@ -123,10 +123,11 @@ class Bitswap:
             BlockNotFound: All connected peers say that they have it not.
             PeersUnavailable: None is connected, or one who may have it said nothing.
         """
-        waiting = self._waiting.get(cid)
+        key = cid.multihash  # some peers know a block by that, and answer one of its CIDs alone
+        waiting = self._waiting.get(key)
         if waiting is None:
-            wanted = self._asking.begin(bytes(cid), session or self._session, trio.current_time())
-            waiting = self._waiting[cid] = _Waiting(wanted)
+            wanted = self._asking.begin(cid, session or self._session, trio.current_time())
+            waiting = self._waiting[key] = _Waiting(wanted)
             self._wanting.set()
         waiting.crew += 1
         try:
@@ -134,7 +135,7 @@ class Bitswap:
         finally:
             waiting.crew -= 1
             if not waiting.crew:
-                del self._waiting[cid]
+                del self._waiting[key]
                 self._asking.abandon(waiting.wanted, trio.current_time())
         return _answer(cid, waiting.wanted)
 
@@ -240,8 +241,8 @@ class Bitswap:
     async def _take(self, peer: _Peer, message: Message) -> None:
         now = trio.current_time()
         for prefix, data in message.blocks:
-            cid = cid_of(prefix, data)
-            if cid is not None and self._asking.receive(peer.name, cid, data, now):
+            known_by = multihash_of(prefix, data)
+            if known_by and self._asking.receive(peer.name, known_by, data, now):
                 peer.strikes = max(peer.strikes - 1, 0)
                 continue
             self._asking.lied(peer.name, now)

@@ -178,6 +178,29 @@ async def test_where_nobody_can_listen_it_is_told() -> None:
                 await peers.opened()
 
 
+@asynccontextmanager
+async def serving_at(where: str) -> AsyncIterator[str]:
+    """Serve the blocks there, always as the same peer, and give the address."""
+    seed = bytes(range(32))
+    async with open_peering([], serves=await stocked(), seed=seed, listen=[where]) as peering:
+        yield (await peering.opened())[1][0]
+
+
+async def test_a_peer_that_comes_back_is_connected_again() -> None:
+    async with serving_at(LOOPBACK) as address:
+        where = address.partition("/p2p/")[0]
+    async with open_peering([address]) as peers:
+        async with serving_at(where):
+            assert await peers.fetch(BLOCKS[0].cid)
+        with pytest.raises(PeersUnavailable):
+            await peers.fetch(BLOCKS[1].cid)
+        async with serving_at(where):
+            with trio.fail_after(30):
+                while not peers.peers:
+                    await trio.lowlevel.checkpoint()
+            assert await peers.fetch(BLOCKS[1].cid) == BLOCKS[1].data
+
+
 async def test_nobody_is_dialled_but_who_was_named(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "libp2p")
     async with serving() as (server, address), open_peering([address]) as peers:
