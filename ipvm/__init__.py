@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         Refused,
         Unavailable,
     )
-    from ipvm.exchange import Answer, Gateway, Source, StoreSource
+    from ipvm.exchange import Answer, Source, StoreSource
+    from ipvm.exchange.gateway import Gateway
     from ipvm.ipld import Block, Cid, Value
     from ipvm.limits import Limits
     from ipvm.model import File, Manifest, Signature
@@ -90,7 +91,8 @@ _HOMES: Final = {
         "Refused",
         "Unavailable",
     ],
-    "ipvm.exchange": ["Answer", "Gateway", "Source", "StoreSource"],
+    "ipvm.exchange": ["Answer", "Source", "StoreSource"],
+    "ipvm.exchange.gateway": ["Gateway"],
     "ipvm.ipld": ["Block", "Cid", "Value"],
     "ipvm.limits": ["Limits"],
     "ipvm.model": ["File", "Manifest", "Signature"],

@@ -192,6 +192,9 @@ class Limits:
     fetches_max: int = 64
     """Blocks that one caller fetches at the same time."""
 
+    fetches_together_max: int = 1024
+    """Blocks that all callers together fetch at the same time. The others wait for their turn."""
+
     fetch_seconds_max: int = 30
     """Seconds that one source has for one block, or for the next one of many."""
 

@@ -29,11 +29,13 @@ class Activity:
     Attributes:
         text: What to show; change it at will.
         detail: Gives what to show behind it, which is asked for again and again.
+        fetched: Gives what has come from elsewhere, likewise.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.detail: Callable[[], str] = str
+        self.fetched: Callable[[], str] = str
         self._line: Status | None = None
         self._gave_way = False
 
@@ -62,7 +64,7 @@ class Activity:
             self._line.stop()
 
     def _shown(self) -> str:
-        return escaped(self.text + self.detail())
+        return escaped(self.text + self.detail() + self.fetched())
 
 
 @asynccontextmanager

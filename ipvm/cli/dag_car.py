@@ -123,6 +123,7 @@ async def _export(root: Cid, path: Path | None, session: Session) -> None:
         session.activity.text = f"Exporting: {_counts(blocks, car_bytes)}"
 
     async with car_output(path, session.output) as write:
+        await session.node.blocks.fetch_ahead(root)
         written = await export_dag(root, session.node.blocks, write, progress=progress)
     if session.output.as_json:
         fields: dict[str, Value] = {"blocks": written.blocks, "bytes": written.car_bytes}

@@ -1,5 +1,6 @@
 """`ipvm get`: a tree onto the disk."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -8,8 +9,8 @@ import click
 from ipvm.cli.options import Command
 from ipvm.cli.session import Session, run
 from ipvm.cli.terminal import plural, unicode_path
-from ipvm.files import Exported, export
-from ipvm.ipld import Value
+from ipvm.files import Exported, export, parse_tree_path
+from ipvm.ipld import BlockNotFound, Value
 
 __all__ = ["get"]
 
@@ -41,7 +42,10 @@ def get(path: str, *, output: str | None, force: bool) -> None:
 
 async def _get(path: str, output: str, force: bool, session: Session) -> None:  # noqa: FBT001
     files = session.node.files
-    place = await files.resolve(path)
+    way = parse_tree_path(path)
+    with suppress(BlockNotFound):  # which is told with its path, below
+        await session.node.blocks.fetch_ahead(way.root, way.steps)
+    place = await files.resolve(way)
 
     def told(written: Exported) -> None:
         shown = f"{plural(written.files, 'file')}, {plural(written.content_bytes, 'byte')}"

@@ -73,9 +73,14 @@ class Output:
         shown = json_escaped(text) if is_terminal(sys.stdout) else text
         self.payload((shown + end).encode())
 
+    @property
+    def takes_notes(self) -> bool:
+        """Whether a person wants to be told more than what was asked for."""
+        return not self._quiet and not self.as_json
+
     def note(self, text: str) -> None:
         """Say something to a person, on standard error. Nothing of it is needed by a program."""
-        if not self._quiet and not self.as_json:
+        if self.takes_notes:
             say(escaped(text))
 
     def log(self, cid: Cid, message: str) -> None:

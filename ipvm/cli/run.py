@@ -12,9 +12,10 @@ import trio
 
 from ipvm.cli.inputs import STANDARD_INPUT
 from ipvm.cli.options import Command
-from ipvm.cli.passing_on import passing_on
+from ipvm.cli.passing_on import PassingOn, passing_on
 from ipvm.cli.session import Session, path_shown, run as run_on_node
 from ipvm.cli.streams import standard_input_pieces
+from ipvm.cli.terminal import is_terminal, say
 from ipvm.errors import LimitExceeded
 from ipvm.ipld import Cid, Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
@@ -150,8 +151,14 @@ def run(context: click.Context, /, **_parameters: object) -> None:
 async def _run(request: _Request, session: Session) -> int:
     with trio.move_on_after(request.timeout):
         root = await session.resolve(request.target)
-        options = _options(request, session)
+        passed_on = [
+            passing_on(stream, session.activity, raw=request.raw)
+            for stream in (None if session.output.as_json else sys.stdout, sys.stderr)
+        ]
+        options = _options(request, session, *passed_on)
         result = await session.node.run(root, request.arguments, **options)
+        if result.error is not None or session.output.takes_notes:
+            _end_line(*passed_on)
         _tell(session, result)
         if result.error is not None:
             raise result.error
@@ -160,7 +167,9 @@ async def _run(request: _Request, session: Session) -> int:
     raise LimitExceeded("timeout_seconds", request.timeout, how=how)
 
 
-def _options(request: _Request, session: Session) -> RunOptions:
+def _options(
+    request: _Request, session: Session, stdout: PassingOn | None, stderr: PassingOn | None
+) -> RunOptions:
     def added(path: str, cid: Cid) -> None:
         session.output.note(f"{cid}  {path_shown(path)}")
 
@@ -171,12 +180,11 @@ def _options(request: _Request, session: Session) -> RunOptions:
         fuel=request.fuel,
         memory=request.memory,
         profile=request.profile,
-        stderr=passing_on(sys.stderr, session.activity, raw=request.raw),
+        stdout=stdout,
+        stderr=stderr,
         pin=not request.no_pin,
         on_added=added,
     )
-    if not session.output.as_json:
-        options["stdout"] = passing_on(sys.stdout, session.activity, raw=request.raw)
     if request.stdin is not None:
         is_ours = request.stdin == STANDARD_INPUT
         options["stdin"] = standard_input_pieces() if is_ours else request.stdin
@@ -187,12 +195,22 @@ def _options(request: _Request, session: Session) -> RunOptions:
     return options
 
 
+def _end_line(stdout: PassingOn | None, stderr: PassingOn | None) -> None:
+    """Begin a line on standard error for what is told next, where a person or a file sees both."""
+    is_shown = stdout is not None and is_terminal(stdout.stream) and is_terminal(sys.stderr)
+    if any(
+        each is not None and each.is_mid_line for each in (stderr, stdout if is_shown else None)
+    ):
+        say("")
+
+
 def _tell(session: Session, result: CommandResult) -> None:
     output = session.output
     if output.as_json:
         output.record("run", _record(result))
         return
-    fuel = "fuel not counted" if result.fuel is None else f"{result.fuel:,} fuel"
+    uncounted = "fuel not counted" if result.error is None else "fuel not known"
+    fuel = uncounted if result.fuel is None else f"{result.fuel:,} fuel"
     output.note(f"record {result.cid}, {fuel}")
     if result.error is None:
         for path, cid in result.outputs.items():

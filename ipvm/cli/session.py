@@ -12,6 +12,7 @@ import click
 import trio
 
 from ipvm.cli.activity import Activity, activity
+from ipvm.cli.fetching import Fetching
 from ipvm.cli.options import Settings, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.terminal import plural
@@ -78,7 +79,9 @@ def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> No
 
     async def work() -> int | None:
         async with _activity(doing, output) as going_on:
-            async with _node(settings, output) as node:
+            fetching = Fetching(output.answer if settings.trace else None)
+            going_on.fetched = fetching.shown
+            async with _node(settings, output, fetching) as node:
                 going_on.detail = partial(_compiling, node)
                 return await action(Session(node, output, going_on))
 
@@ -137,13 +140,15 @@ async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
 
 
 @asynccontextmanager
-async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
+async def _node(settings: Settings, output: Output, fetching: Fetching) -> AsyncIterator[Node]:
     with ExitStack() as stack:
         stores = [
             StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
             for path in settings.sources
         ]
-        gateways = settings.gateways or configured_gateways(os.environ)
+        gateways = settings.gateways
+        if not gateways and not settings.offline:
+            gateways = configured_gateways(os.environ)
         async with open_node(
             store=settings.store,
             offline=settings.offline,
@@ -151,7 +156,7 @@ async def _node(settings: Settings, output: Output) -> AsyncIterator[Node]:
             peers=settings.peers,
             limits=_limits(settings),
             on_log=output.log,
-            on_answer=output.answer if settings.trace else None,
+            on_answer=fetching.take,
             cache=not settings.no_cache,
         ) as node:
             yield node

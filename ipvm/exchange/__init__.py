@@ -2,7 +2,7 @@
 
 from ipvm.exchange.answer import Answer, OnAnswer, ignore_answer
 from ipvm.exchange.conditions import SourceBusy
-from ipvm.exchange.gateway import Gateway, configured_gateways
+from ipvm.exchange.configuration import configured_gateways
 from ipvm.exchange.offline import Offline, OfflineBlockNotFound
 from ipvm.exchange.opening import opened_blocks
 from ipvm.exchange.pinning import Pinned, Pins, PinsNotKept
@@ -13,7 +13,6 @@ __all__ = [
     "Answer",
     "BlockService",
     "DagSource",
-    "Gateway",
     "NamedSource",
     "Offline",
     "OfflineBlockNotFound",

@@ -8,7 +8,7 @@ from pathlib import Path
 from trio.lowlevel import checkpoint
 
 from ipvm.exchange.answer import OnAnswer, ignore_answer
-from ipvm.exchange.gateway import Gateway, configured_gateways
+from ipvm.exchange.configuration import configured_gateways
 from ipvm.exchange.service import BlockService
 from ipvm.exchange.source import Source
 from ipvm.limits import Limits
@@ -48,12 +48,14 @@ async def opened_blocks(
             path = store_path(store, os.environ)
             store = stack.enter_context(Lmdb(path, map_bytes=limits.store_map_bytes))
         given = configured_gateways(os.environ) if sources is None else sources
-        behind: list[Source] = [
-            await stack.enter_async_context(Gateway(each, limits=limits))
-            if isinstance(each, str)
-            else each
-            for each in given
-        ]
+        behind: list[Source] = []
+        for each in given:
+            if isinstance(each, str):
+                from ipvm.exchange.gateway import Gateway  # noqa: PLC0415 - where there are any
+
+                behind.append(await stack.enter_async_context(Gateway(each, limits=limits)))
+            else:
+                behind.append(each)
         if peers:
             from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
 

@@ -34,9 +34,6 @@ __all__ = ["Pinned", "Pins", "PinsNotKept"]
 _BATCH: Final = 32
 """Blocks that are asked for together, and held in memory."""
 
-_AHEAD_BYTES_MAX: Final = 2**63 - 1
-"""What is pinned is of use, however much it is."""
-
 _PAGE: Final = 1000
 _KNOWN: Final = frozenset(CODECS.values())
 
@@ -167,7 +164,7 @@ class Pins:
     ) -> Pinned:
         async with store.ground() as ground:
             await store.need([pin.cid])
-            await self._blocks.fetch_ahead(pin.cid, bytes_max=_AHEAD_BYTES_MAX)
+            await self._blocks.fetch_ahead(pin.cid)
             walk = _Walk(ground.marks)
             await ground.run(partial(walk.reach, (pin.cid,)))
             while batch := await ground.run(walk.take):

@@ -17,7 +17,7 @@ import trio
 from trio.lowlevel import ParkingLot
 
 from ipvm.errors import InvalidData, IpvmError, NotFound, Refused, Unavailable
-from ipvm.exchange.ahead import fetch_ahead
+from ipvm.exchange.ahead import Ahead
 from ipvm.exchange.answer import OnAnswer, ignore_answer
 from ipvm.exchange.offline import Offline
 from ipvm.exchange.source import Source
@@ -28,6 +28,7 @@ from ipvm.store import Batched, Blockstore, Collectable
 
 _LOG: Final = logging.getLogger(__name__)
 _LIMITS: Final = Limits()
+_ALL: Final = 2**63 - 1
 
 
 @final
@@ -120,25 +121,31 @@ class BlockService:
                 found.append(None)
         return found
 
-    async def fetch_ahead(self, root: Cid, *, bytes_max: int) -> None:
-        """Bring what a root reaches here in one go, where a source can; see `ahead.fetch_ahead`.
+    async def fetch_ahead(
+        self, root: Cid, path: Sequence[str] = (), *, bytes_max: int = _ALL
+    ) -> Block:
+        """Return the block of `root`, and bring what it reaches here in one go, where that can be.
 
-        Use it before a walk that fetches block by block: it saves the walk most of its waiting.
+        Use it before a walk that fetches block by block: it saves the walk most of its waiting. Where
+        the root is here, or no source sends more than blocks, it does what `get` does.
 
         Args:
             root: Where it begins.
+            path: Names of entries; what is reached from the last one is brought.
             bytes_max: Bytes after which there is no use for more.
 
         Raises:
-            IpvmError: What `get` raises for the root. Whatever fails behind it is left to the walk.
+            IpvmError: What `get` raises. Whatever fails behind the root is left to the walk.
         """
         try:
-            await self._store.get(root)
-        except (BlockNotFound, BlockMismatch):
+            return await self._store.get(root)
+        except BlockMismatch:
+            return await self.get(root)
+        except BlockNotFound:
             fetched = await self._fetch(root)
-            await fetch_ahead(
-                fetched, self._sources, self._store, limits=self._limits, bytes_max=bytes_max
-            )
+            ahead = Ahead(fetched, self._sources, self._store, limits=self._limits)
+            await ahead.fetch(path, bytes_max=bytes_max)
+            return fetched.block
 
     async def has(self, cid: Cid) -> bool:
         """Whether the store has it. No source is asked."""

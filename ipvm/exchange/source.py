@@ -4,7 +4,7 @@ A source answers with bytes that nobody has checked. `Sources` is the only calle
 of them or throws them away, so a source has nothing to verify and can do no harm by lying.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, final, runtime_checkable
 
@@ -52,8 +52,16 @@ class DagSource(Protocol):
         """See `Source`."""
         ...
 
-    def fetch_dag(self, root: Cid) -> AbstractAsyncContextManager[AsyncIterator[Section]]:
-        """Send what a root reaches, parents before children, unverified and in any completeness.
+    def fetch_dag(
+        self, root: Cid, path: Sequence[str] = ()
+    ) -> AbstractAsyncContextManager[AsyncIterator[Section]]:
+        """Send what is reached from the end of a path, and what is on the way, unverified.
+
+        Parents come before children. Whether all comes is for the caller to see.
+
+        Args:
+            root: Where the path begins.
+            path: Names of entries.
 
         Raises:
             IpvmError: As `fetch`, and whatever is wrong with the answer; also while iterating.

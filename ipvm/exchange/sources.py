@@ -59,7 +59,7 @@ class _Inquiry:
     def __init__(self, cid: Cid) -> None:
         self.cid = cid
         self.fetched: Fetched | None = None
-        self.absent = BlockNotFound(cid)
+        self.absent: BlockNotFound | None = None
         self.failures: list[tuple[Asked, Exception]] = []
         self.news = trio.Event()
         self.scope: trio.CancelScope | None = None
@@ -79,7 +79,7 @@ class _Inquiry:
         faults = [each for each in failures if not isinstance(each, IpvmError)]
         silent = [each for each in failures if isinstance(each, Unavailable)]
         if faults or len(failures) < 2 or not silent:  # noqa: PLR2004 - one speaks for itself
-            return [*faults, *silent, *failures, self.absent][0]
+            return [*faults, *silent, *failures, self.absent or BlockNotFound(self.cid)][0]
         told = [f"{asked.name}: {failure}" for asked, failure in self.failures[:_PROBLEMS_TOLD]]
         return Unavailable(f"nobody sent the block {self.cid}:\n" + "\n".join(told))
 
@@ -104,6 +104,7 @@ class Sources:
         self._all = tuple(Asked(source) for source in sources)
         self._limits = limits
         self._on_answer = on_answer
+        self._turns = trio.Semaphore(limits.fetches_together_max)
 
     async def get(self, cid: Cid) -> Fetched:
         """Return the block of `cid`, verified, and tell who sent it.
@@ -115,15 +116,16 @@ class Sources:
             BlockMismatch: Something else was sent, and nobody has it.
             LimitExceeded: It is larger than is taken from others.
         """
-        await trio.lowlevel.checkpoint()
         if cid.hash_code not in _KNOWN_HASHES:
+            await trio.lowlevel.checkpoint()
             raise UnknownHash(cid.hash_code)
         inquiry = _Inquiry(cid)
-        now = trio.current_time()
-        resting = [each for each in self._all if each.standing.rests(now)]
-        await self._race([each for each in self._all if each not in resting], inquiry)
-        if inquiry.fetched is None:
-            await self._race(resting, inquiry)
+        async with self._turns:
+            now = trio.current_time()
+            resting = [each for each in self._all if each.standing.rests(now)]
+            await self._race([each for each in self._all if each not in resting], inquiry)
+            if inquiry.fetched is None:
+                await self._race(resting, inquiry)
         return inquiry.outcome()
 
     async def _race(self, several: Sequence[Asked], inquiry: _Inquiry) -> None:

@@ -58,6 +58,7 @@ class Cars:
             Refused: The file cannot be written.
         """
         async with writing(Path(path)) as write:
+            await self._blocks.fetch_ahead(root)
             return await export_dag(root, self._blocks, write)
 
     async def pack(self, target: Cid, path: str | Path, *, receipt: Cid | None = None) -> Packing:

@@ -272,4 +272,4 @@ async def _begin_in(process: Process, path: str) -> None:
     if found is None:
         how = "mount one, or make it an output"
         raise InvalidArguments(f"there is no folder {path} to work in: {how}")
-    process.preopen(b".", found)
+    process.begin_in(found)

@@ -8,7 +8,8 @@ from typing import Final, Protocol, TypeVar
 import trio
 
 from ipvm.errors import IpvmError
-from ipvm.ipld import Block, BlockNotFound, Cid
+from ipvm.exchange import BlockService
+from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, Block, BlockNotFound, Cid
 from ipvm.limits import Limits
 from ipvm.linker import Planner
 
@@ -17,6 +18,8 @@ __all__ = ["BlockGetter", "gather", "resolved"]
 _T = TypeVar("_T")
 _INLINE_BYTES: Final = 256 * 1024
 """Bytes of records and modules that are read in a few milliseconds."""
+_LINKING: Final = frozenset({DAG_CBOR, DAG_JSON, DAG_PB})
+"""Codecs of roots that can have more blocks behind them, which may come in one answer."""
 _NO_BLOCKS: Final[Mapping[Cid, Block]] = MappingProxyType({})
 
 
@@ -44,6 +47,11 @@ async def gather(
         BlockMismatch: What came for a block is not that block.
     """
     planner = Planner(root, limits=limits)
+    if isinstance(blocks, BlockService) and root.codec in _LINKING and root not in extra:
+        try:
+            planner.feed(await blocks.fetch_ahead(root, bytes_max=limits.closure_bytes_max))
+        except BlockNotFound as error:
+            planner.absent(error)
     looked_at = 0
     while missing := await _apart(planner.missing, size=planner.block_bytes - looked_at):
         looked_at = planner.block_bytes

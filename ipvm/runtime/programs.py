@@ -7,7 +7,7 @@ of small modules are kept as a whole for other processes too (`bundled`).
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Final, NamedTuple, final
+from typing import NamedTuple, final
 from weakref import WeakValueDictionary
 
 import trio
@@ -15,7 +15,7 @@ import trio
 from ipvm.engine import Bundles, CompiledModule, Compiler, ModuleSource, NotCompiled
 from ipvm.errors import InvalidData, IpvmError, LimitExceeded, Refused
 from ipvm.exchange import BlockService
-from ipvm.ipld import DAG_CBOR, DAG_JSON, DAG_PB, Cid
+from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.linker import START_EXPORT, CompiledProgram, LinkPlan, plan, recipe_of
 from ipvm.model import Profile
@@ -26,9 +26,6 @@ from ipvm.runtime.modules import Modules
 from ipvm.wasm import HOW_TO_RAISE, ModuleInfo, prepare
 
 __all__ = ["Compiling", "Programs"]
-
-_LINKING: Final = frozenset({DAG_CBOR, DAG_JSON, DAG_PB})
-"""Codecs of the roots of programs that are of more than one block."""
 
 
 class Compiling(NamedTuple):
@@ -142,8 +139,6 @@ class Programs:
             program = await self._bundled.load(root, profile)
             if program is not None:
                 return LoadedProgram(program)
-        if blocks is self._blocks and root.codec in _LINKING:
-            await self._blocks.fetch_ahead(root, bytes_max=self._limits.closure_bytes_max)
         linked = await resolved(await gather(root, blocks, limits=self._limits), plan)
         compiled = await self._compile(linked, profile)
         modules = [compiled[code] for code in linked.code]

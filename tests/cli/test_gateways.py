@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipvm.exchange.gateway import configured_gateways
+from ipvm.cli.fetching import Fetching
+from ipvm.exchange import Answer, configured_gateways
+from ipvm.exchange.answer import Outcome
 from ipvm.ipld import Cid
 
 if TYPE_CHECKING:
@@ -86,6 +88,14 @@ def test_what_is_named_takes_the_place_of_what_was_chosen(
     assert ipvm("block", "get", CID).output == DATA
 
 
+def test_a_file_comes_from_a_gateway(ipvm: "Ipvm", url: str, tmp_path: Path) -> None:
+    assert ipvm("get", CID, "-o", tmp_path / "file", "--gateway", url).code == 0
+    assert (tmp_path / "file").read_bytes() == DATA
+    ended = ipvm("get", f"{ABSENT}/a/b", "-o", tmp_path / "file", "--gateway", url)
+    assert ended.code == 3
+    assert ABSENT in ended.errors
+
+
 def test_gateways_are_looked_for_in_order_and_none_is_an_answer(tmp_path: Path) -> None:
     (tmp_path / "gateway").write_text("http://kubo\n")
     (tmp_path / "ipfs").mkdir()
@@ -109,6 +119,7 @@ def test_a_gateway_that_is_named_wrongly_is_refused(
     assert "'gopher://host' is no address of a gateway" in ended.errors
     monkeypatch.setenv("IPVM_GATEWAYS", "oops")
     assert ipvm("block", "get", CID).code == 4
+    assert ipvm("block", "get", CID, "--offline").code == 3
 
 
 def test_it_is_told_who_sent_what(ipvm: "Ipvm", url: str) -> None:
@@ -122,6 +133,19 @@ def test_it_is_told_who_sent_what(ipvm: "Ipvm", url: str) -> None:
     assert ipvm("block", "get", ABSENT, "--gateway", url, "--trace", "--quiet").errors.startswith(
         "Error: "
     )
+
+
+def test_a_person_who_waits_is_told_what_has_come() -> None:
+    passed_on: list[Answer] = []
+    fetching = Fetching(passed_on.append)
+    assert fetching.shown() == ""
+    came: list[tuple[Outcome, int]] = [("block", 1000), ("absent", 0), ("block", 234)]
+    for outcome, size in came:
+        fetching.take(
+            Answer(cid=Cid.of(DATA), source="it", outcome=outcome, seconds=1, block_bytes=size)
+        )
+    assert fetching.shown() == " (2 blocks fetched, 1,234 bytes)"
+    assert len(passed_on) == 3
 
 
 def test_a_call_of_what_is_here_loads_nothing_of_the_network(

@@ -48,6 +48,13 @@ BABBLE: Final = f"""(module {IMPORTS}
     (loop $on (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))
       (br $on))))"""
 
+MUTTER: Final = f"""(module {IMPORTS}
+  (memory (export "memory") 1) (data (i32.const 0) "\\10\\00\\00\\00\\08\\00\\00\\00")
+  (data (i32.const 16) "mid-line")
+  (func (export "_start")
+    (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 32)))
+    (unreachable)))"""
+
 
 @pytest.fixture
 def echo(tmp_path: Path) -> Path:
@@ -75,6 +82,21 @@ def test_its_streams_and_its_exit_code_are_passed_on(ipvm: "Ipvm", echo: Path) -
     cid, path = outputs.split()
     assert path == "/outputs"
     assert ipvm("cat", f"{cid}/made").output == b"main\0--json\0-x\0"
+
+
+def test_what_is_told_behind_it_begins_a_line(ipvm: "Ipvm", echo: Path, tmp_path: Path) -> None:
+    ended = ipvm("run", "--stdin", "-", echo, given=b"mid-line")
+    assert ended.errors.splitlines()[1] == "mid-line"
+    mutter = tmp_path / "mutter.wat"
+    mutter.write_text(MUTTER)
+    ended = ipvm("run", mutter)
+    said, record, error, *_ = ended.errors.splitlines()[1:]
+    assert (said, record.split(", ")[1]) == ("mid-line", "fuel not known")
+    assert error.startswith("Error: the function ended by trap")
+    assert ipvm("run", "--quiet", mutter).errors.splitlines()[0] == "mid-line"
+    assert ipvm("run", "--json", mutter).error["kind"] == "trap"
+    quiet = ipvm("run", "--quiet", "--stdin", "-", echo, given=b"mid-line")
+    assert quiet.errors == "mid-line"
 
 
 def test_the_object_of_json_has_the_cids(ipvm: "Ipvm", echo: Path) -> None:

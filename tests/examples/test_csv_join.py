@@ -79,6 +79,26 @@ async def test_it_joins(
     assert await joined(node, join, "k", left, right) == expected
 
 
+@pytest.mark.parametrize(
+    ("workdir", "paths"),
+    [
+        ("/inputs", ["left.csv", "sub/right.csv", JOINED]),
+        ("/inputs/sub", ["/inputs/left.csv", "right.csv", JOINED]),
+        ("/outputs", ["/inputs/left.csv", "/inputs/sub/right.csv", "joined.csv"]),
+    ],
+)
+async def test_relative_paths_begin_in_the_working_folder(
+    node: ipvm.Node, join: Path, workdir: str, paths: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "left.csv").write_bytes(b"k,a\n1,x\n")
+    (tmp_path / "sub" / "right.csv").write_bytes(b"k,b\n1,y\n")
+    result = await node.run(join, ["k", *paths], input=tmp_path, workdir=workdir)
+    assert (result.exit, await node.files.read(result.stderr)) == (0, b"")
+    made = await node.files.read(f"{result.outputs['/outputs']}/joined.csv")
+    assert made == b"k,a,b\r\n1,x,y\r\n"
+
+
 REFUSED = {
     "an empty file": (b"", "left.csv: the file is empty, and has not even a header"),
     "no such column": (b"a,b\n1,2\n", "left.csv:1: there is no such column"),

@@ -231,6 +231,22 @@ async def test_a_thousand_tasks_that_want_one_block_are_one_fetch(
     assert source.asked == [BLOCK.cid]
 
 
+@pytest.mark.parametrize("number", [3, 4])
+async def test_so_many_blocks_are_fetched_together_and_waiting_for_a_turn_costs_no_time(
+    number: int, full: StoreSource, autojump_clock: MockClock
+) -> None:
+    limits = Limits(fetches_together_max=3, fetch_seconds_max=5)
+    source = Gated(Slow(full, seconds=4))
+    source.gate.set()
+    service = BlockService(Memory(), source, limits=limits)
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for block in BLOCKS[:number]:
+            nursery.start_soon(service.get, block.cid)
+    assert source.waiting_max == 3
+    assert trio.current_time() - began == pytest.approx(4 if number == 3 else 8)
+
+
 async def test_cancelling_a_get_cancels_all_that_are_asked(
     full: StoreSource, autojump_clock: MockClock
 ) -> None:

@@ -101,6 +101,8 @@ def _address(text: str) -> Address:
         raise _invalid(text, str(error)) from error
     if parts.scheme not in _PORTS or not host:
         raise _invalid(text, "it begins with http:// or https:// and a host")
+    if host.startswith(".") or ".." in host:
+        raise _invalid(text, "the name of its host has a part that is empty")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise _invalid(text, "it has a user, a password or a fragment")
     if port is not None and not 0 < port <= _PORT_MAX:

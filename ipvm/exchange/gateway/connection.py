@@ -82,21 +82,20 @@ class Connection:
         self.origin = origin
         self.is_idle = True
         self._stream = stream
+        transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+        self._socket = transport.socket
         self._http = _new_http()
         self._was_used = False
 
-    async def close(self) -> None:
-        """Close it at once, whatever is under way."""
+    def close(self) -> None:
+        """Close it at once, without a word to the other end, whatever is under way."""
         self.is_idle = False
-        await trio.aclose_forcefully(self._stream)
+        self._socket.close()
 
     def is_alive(self) -> bool:
         """Whether nothing came that nobody asked for, as the end of the connection would be."""
-        transport = self._stream
-        if isinstance(transport, trio.SSLStream):
-            transport = transport.transport_stream
         poll = select.poll()
-        poll.register(transport.socket.fileno(), select.POLLIN)
+        poll.register(self._socket.fileno(), select.POLLIN)
         return not poll.poll(0)
 
     async def get(self, target: str, *, accept: str) -> Response:

@@ -50,9 +50,9 @@ class Pool:
             Unavailable: There is none to be had.
         """
         async with self._slots:
-            connection = None if fresh else await self._idle_one(origin)
+            connection = None if fresh else self._idle_one(origin)
             if connection is None:
-                await self._make_room()
+                self._make_room()
                 connection = await self._dial(origin)
             try:
                 yield connection
@@ -60,16 +60,16 @@ class Pool:
                 if connection.is_idle and not self._is_closed:
                     self._idle.append((trio.current_time(), connection))
                 else:
-                    await connection.close()
+                    connection.close()
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close all that are idle, and those that are not as soon as they are."""
         self._is_closed = True
         idle, self._idle = self._idle, []
         for _, connection in idle:
-            await connection.close()
+            connection.close()
 
-    async def _idle_one(self, origin: Origin) -> Connection | None:
+    def _idle_one(self, origin: Origin) -> Connection | None:
         """Give the connection that was used last, of those that are of use."""
         kept, found = [], None
         oldest = trio.current_time() - _IDLE_SECONDS_MAX
@@ -83,15 +83,15 @@ class Pool:
                 kept.append((since, each))
         self._idle = kept[::-1]
         for each in spoiled:
-            await each.close()
+            each.close()
         return found
 
-    async def _make_room(self) -> None:
+    def _make_room(self) -> None:
         """Let go of idle connections, so that with those in use there are not too many."""
         in_use = self._connections_max - self._slots.value
         while self._idle and len(self._idle) + in_use > self._connections_max:
             _, oldest = self._idle.pop(0)
-            await oldest.close()
+            oldest.close()
 
     async def _dial(self, origin: Origin) -> Connection:
         with trio.move_on_after(_DIAL_SECONDS_MAX):
@@ -107,16 +107,16 @@ class Pool:
             return transport
         if self._tls is None:
             self._tls = ssl.create_default_context()
-        stream = trio.SSLStream(
-            transport, self._tls, server_hostname=origin.host, https_compatible=True
-        )
         try:
+            stream = trio.SSLStream(
+                transport, self._tls, server_hostname=origin.host, https_compatible=True
+            )
             await stream.do_handshake()
-        except trio.BrokenResourceError as error:
-            await trio.aclose_forcefully(transport)
-            raise Unavailable(f"{origin} cannot prove who it is: {error.__cause__}") from error
-        except BaseException:
-            await trio.aclose_forcefully(transport)
+        except BaseException as error:
+            transport.socket.close()
+            if isinstance(error, trio.BrokenResourceError | ValueError):
+                reason = error.__cause__ or error
+                raise Unavailable(f"{origin} cannot prove who it is: {reason}") from error
             raise
         return stream
 

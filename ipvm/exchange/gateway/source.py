@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeAlias, final
 from urllib.parse import quote
 
+from trio.lowlevel import checkpoint
+
 from ipvm.errors import NotFound, Unavailable
 from ipvm.exchange.gateway.address import Address, gateway_address
 from ipvm.exchange.sources import block_too_large
@@ -80,9 +82,10 @@ class Gateway:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close its connections: those in use, too, when they are not any more."""
+        await checkpoint()
         if self._pool is not None:
-            await self._pool.aclose()
+            self._pool.close()
 
     async def fetch(self, cid: Cid) -> bytes:
         """Return what the gateway says is the block of `cid`, unverified.
@@ -106,9 +109,11 @@ class Gateway:
         return data
 
     @asynccontextmanager
-    async def fetch_dag(self, root: Cid) -> AsyncIterator[AsyncIterator[Section]]:
-        """Send all that a root reaches; see `fetch_car`."""
-        async with self.fetch_car(root) as sections:
+    async def fetch_dag(
+        self, root: Cid, path: Sequence[str] = ()
+    ) -> AsyncIterator[AsyncIterator[Section]]:
+        """Send all that is reached from the end of a path, and what is on the way."""
+        async with self.fetch_car(root, path) as sections:
             yield sections
 
     @asynccontextmanager

@@ -169,6 +169,12 @@ class Descriptors:
             descriptor.node.opened += 1
         return self._lowest
 
+    def insert(self, number: int, descriptor: Descriptor) -> None:
+        """Give a folder a number; what has it, and all behind that, moves up by one."""
+        for other in sorted((each for each in self.open if each >= number), reverse=True):
+            self.open[other + 1] = self.open.pop(other)
+        self.open[number] = descriptor
+
     def close(self, number: int) -> None:
         """Close one.
 

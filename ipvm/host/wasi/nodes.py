@@ -220,7 +220,7 @@ class File(Stamped):
 
     def forget(self) -> None:
         """Give back what it takes, once no name and no descriptor leads to it."""
-        if not self.links and not self.opened:
+        if self._charged and not self.links and not self.opened:
             self.resize(0)
 
     def _beneath(self, number: int) -> bytes | memoryview:

@@ -23,6 +23,8 @@ __all__ = ["CLOCK_STEP", "Mount", "Process", "Setting"]
 CLOCK_STEP: Final = 1000
 """Nanoseconds by which the clock advances each time it is read, so that who waits for it gets on; the
 binding does that."""
+_FIRST_FOLDER: Final = 3
+"""Behind the standard streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,11 @@ class Mount:
 
 def _ignore(_data: bytes) -> None:
     pass
+
+
+def _preopened(folder: Folder, path: bytes) -> Descriptor:
+    """Give a folder as the guest gets it, under a path."""
+    return Descriptor(folder, FOLDER_RIGHTS, FOLDER_RIGHTS | FILE_RIGHTS, preopened=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +108,11 @@ class Process:
         for mount in setting.mounts:
             root = nodes.root(mount.path, mount.origin, read_only=mount.read_only)
             self.roots[mount.path] = root
-            self.preopen(mount.path, root)
+            add(_preopened(root, mount.path))
 
-    def preopen(self, path: bytes, folder: Folder) -> None:
-        """Give the guest a folder under a path."""
-        inheriting = FOLDER_RIGHTS | FILE_RIGHTS
-        self.descriptors.add(Descriptor(folder, FOLDER_RIGHTS, inheriting, preopened=path))
+    def begin_in(self, folder: Folder) -> None:
+        """Have relative paths begin in a folder: the first one, for some programs look no further."""
+        self.descriptors.insert(_FIRST_FOLDER, _preopened(folder, b"."))
 
     def find(self, path: bytes) -> Folder | None:
         """Find a folder by the path that the guest has for it; no link is followed.

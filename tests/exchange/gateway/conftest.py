@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
@@ -26,7 +26,7 @@ class Request:
     """A request, and where its answer goes."""
 
     server: "Server"
-    stream: trio.abc.HalfCloseableStream
+    stream: trio.abc.Stream
     target: str
     headers: Mapping[str, str]
     number: int
@@ -95,7 +95,7 @@ class Server:
     def keep(self, *blocks: Block) -> None:
         self.blocks.update((block.cid, block) for block in blocks)
 
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         self.open += 1
         self.connections += 1
         try:
@@ -113,7 +113,7 @@ class Server:
             with trio.fail_after(60):
                 await self.left.wait()
 
-    async def _converse(self, stream: trio.abc.HalfCloseableStream) -> None:
+    async def _converse(self, stream: trio.abc.Stream) -> None:
         held, number = b"", 0
         while True:
             while b"\r\n\r\n" not in held:
@@ -164,6 +164,15 @@ async def serving(server: Server) -> AsyncIterator[Server]:
         yield server
         await server.until_nobody_is_connected()
         nursery.cancel_scope.cancel()
+
+
+Serving: TypeAlias = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture(scope="session", name="serving")
+def serving_fixture() -> Serving:
+    """Start a gateway, as a context."""
+    return lambda: serving(Server())
 
 
 @pytest.fixture

@@ -2,8 +2,12 @@
 
 # ruff: noqa: ARG001 - a test gets the clock that jumps by naming it
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+import gc
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, final
 
 import pytest
 import trio
@@ -12,9 +16,9 @@ from trio.testing import MockClock
 from ipvm.errors import IpvmError
 from ipvm.exchange import BlockService, SourceBusy
 from ipvm.exchange.gateway import Gateway
-from ipvm.ipld import Block, BlockMismatch, BlockNotFound, varint
+from ipvm.ipld import Block, BlockMismatch, BlockNotFound, Cid, varint
 from ipvm.limits import Limits
-from ipvm.store import Memory
+from ipvm.store import Memory, StoreFull
 from ipvm.store.car import car_header, car_section
 
 if TYPE_CHECKING:
@@ -25,6 +29,30 @@ SIZE = len(BLOCK.data)
 SENT_BYTES_MAX = 12 * 1024 * 1024
 """What is taken of one block, and what the buffers of two sockets may hold."""
 CAR = "application/vnd.ipld.car"
+
+
+@final
+class Full:
+    """A store without room."""
+
+    async def get(self, cid: Cid) -> NoReturn:
+        await trio.lowlevel.checkpoint()
+        raise BlockNotFound(cid)
+
+    async def has(self, _cid: Cid) -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
+
+    async def put(self, block: Block) -> None:
+        await self.put_many([block])
+
+    async def put_many(self, blocks: Sequence[Block]) -> None:
+        await trio.lowlevel.checkpoint()
+        if blocks:
+            raise StoreFull(Path("/full"), "No space left on device")
+
+    async def delete(self, cid: Cid) -> None:
+        await self.get(cid)
 
 
 def length(size: int) -> bytes:
@@ -385,3 +413,46 @@ async def test_absence_is_said_at_once_whoever_else_misbehaves(
     with pytest.raises(BlockNotFound):
         await BlockService(Memory(), gateway).get(STRANGER.cid)
     assert len(server.asked) == 1
+
+
+async def test_a_store_that_is_full_keeps_nobody_from_reading(
+    server: "Server", gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.keep(*DAG)
+    service = BlockService(Full(), gateway)
+    with caplog.at_level(logging.WARNING, logger="ipvm"):
+        assert await service.fetch_ahead(ROOT.cid) == ROOT
+        assert len(await service.get_many([block.cid for block in DAG])) == len(DAG)
+    assert "is full" in caplog.text
+
+
+def open_files() -> int:
+    """How many this process has."""
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_thousand_faults_leave_nothing_behind(
+    server: "Server", gateway: Gateway, limits: Limits
+) -> None:
+    server.keep(*DAG)
+    brief = (html, hang_up, truncated_body, wrong_bytes, redirect_loop, compressed_bomb)
+    service = BlockService(Memory(), gateway, limits=limits)
+
+    async def get_all(task: int) -> None:
+        for number in range(100):
+            server.faults += [brief[number % len(brief)]]
+            with suppress(IpvmError):
+                await service.get(Cid.of(b"%d %d" % (task, number)))
+
+    async def files() -> int:
+        async with trio.open_nursery() as nursery:
+            for task in range(5):
+                nursery.start_soon(get_all, task)
+        server.faults.clear()
+        return open_files()
+
+    before = await files()
+    assert abs(await files() - before) <= 2 * limits.gateway_connections_max
+    assert server.open <= limits.gateway_connections_max
+    assert service._flights == {}

@@ -182,7 +182,7 @@ async def test_an_address_may_have_a_path(server: "Server") -> None:
     "url",
     ["", "127.0.0.1:8080", "ftp://host", "http://", "http://host:0", "http://host:99999",
      "http://host:no", "http://user@host", "http://host/?a=b", "http://host/#a", "http://h\nost",
-     "http://host/a b", "http://hôst", "http://[::1", "http://" + "a" * 3000],
+     "http://host/a b", "http://hôst", "http://[::1", "https://.host", "http://a..b", "http://" + "a" * 3000],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidGateway):

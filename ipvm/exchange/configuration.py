@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from ipvm.exchange.gateway.address import InvalidGateway, gateway_address
+from ipvm.errors import InvalidData
 
 __all__ = ["configured_gateways"]
 
@@ -31,7 +31,7 @@ def configured_gateways(environment: Mapping[str, str]) -> list[str]:
         InvalidGateway: `IPVM_GATEWAYS` has something else in it.
     """
     if "IPVM_GATEWAYS" in environment:
-        return _once(str(gateway_address(each)) for each in environment["IPVM_GATEWAYS"].split())
+        return _once(_address(each) for each in environment["IPVM_GATEWAYS"].split())
     return _once(_elsewhere(environment))
 
 
@@ -60,9 +60,15 @@ def _listed(file: Path) -> Iterator[str]:
 def _valid(texts: Iterable[str], place: str) -> Iterator[str]:
     for text in texts:
         try:
-            yield str(gateway_address(text))
-        except InvalidGateway as error:
+            yield _address(text)
+        except InvalidData as error:
             _LOG.warning("%s: %s", place, error)
+
+
+def _address(text: str) -> str:
+    from ipvm.exchange.gateway import gateway_address  # noqa: PLC0415 - where there are any
+
+    return str(gateway_address(text))
 
 
 def _once(addresses: Iterable[str]) -> list[str]:
