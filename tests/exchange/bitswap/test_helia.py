@@ -17,7 +17,7 @@ pytest.importorskip("libp2p", reason="libp2p is not installed: pip install 'ipvm
 # The driver lies with the benchmarks, which measure Helia; they are no installed package.
 sys.path.append(str(Path(__file__).parents[3]))
 
-from benchmarks.helia import Helia, made, open_helia
+from benchmarks.helia import Helia, install, made, open_helia
 from benchmarks.row import Unmeasurable
 
 pytestmark = pytest.mark.slow
@@ -36,6 +36,7 @@ ODD = [
 async def helia() -> AsyncIterator[Helia]:
     async with AsyncExitStack() as stack:
         try:
+            await trio.to_thread.run_sync(install)
             opened = await stack.enter_async_context(open_helia())
         except Unmeasurable as reason:
             pytest.skip(f"Helia cannot be asked: {reason}")
