@@ -62,7 +62,15 @@ def _difference(seconds: Mapping[str, Sequence[float]], part: str, count: int) -
 
     ours = each(OURS, "nothing")
     rival = each(f"{_STOCK}, {OURS}", f"{_STOCK}, nothing")
-    return Line(part=part, ours=ours, rival=rival, beside=_STOCK, bar=_CALL_SECONDS, bar_on="ours")
+    return Line(
+        part=part,
+        ours=ours,
+        rival=rival,
+        beside=_STOCK,
+        ratio=ours / rival,
+        bar=_CALL_SECONDS,
+        bar_on="ours",
+    )
 
 
 async def wasi_read(effort: Effort) -> Sequence[Line]:

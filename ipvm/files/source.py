@@ -14,7 +14,7 @@ from ipvm.files.decoding import FileNode, InvalidNode, Node, read_node
 from ipvm.files.kept import Kept
 from ipvm.ipld import Block, BlockNotFound, Cid
 
-__all__ = ["Blocks", "BlocksTogether", "NodeNotFound", "NodeSource", "Nodes"]
+__all__ = ["Blocks", "BlocksAhead", "BlocksTogether", "NodeNotFound", "NodeSource", "Nodes"]
 
 _TOGETHER_MAX: Final = 16
 
@@ -37,6 +37,19 @@ class BlocksTogether(Protocol):
 
     async def get_present(self, cids: Sequence[Cid]) -> Sequence[Block | None]:
         """Give blocks in the order of `cids`; None where `get` has to be asked. A checkpoint."""
+        ...
+
+
+@runtime_checkable
+class BlocksAhead(Protocol):
+    """Where blocks come from, which likes to know what will be asked for next."""
+
+    def expect(self, cids: Sequence[Cid]) -> None:
+        """Say what will be asked for next, most likely. It costs nothing to be wrong now and then."""
+        ...
+
+    def at_hand(self, cid: Cid) -> Block | None:
+        """Give a block for which nobody has to wait, or None."""
         ...
 
 
@@ -78,8 +91,18 @@ class NodeSource:
     ) -> None:
         self._blocks = blocks
         self._together = blocks if isinstance(blocks, BlocksTogether) else None
+        self._ahead = blocks if isinstance(blocks, BlocksAhead) else None
         self._kept = Kept(kept_bytes_max)
         self._pieces = Kept(pieces_bytes_max)
+
+    def expect(self, cids: Sequence[Cid]) -> None:
+        """Say what will be asked for next, to where blocks come from."""
+        if self._ahead is not None:
+            self._ahead.expect(cids)
+
+    def block_at_hand(self, cid: Cid) -> Block | None:
+        """Give a block that was expected, and for which nobody has to wait."""
+        return None if self._ahead is None else self._ahead.at_hand(cid)
 
     @property
     def keeps_pieces(self) -> bool:

@@ -37,6 +37,7 @@ class Layout:
         count: Number of parts.
         root: Position of the part whose exports a caller calls.
         initializers: By the position of the part after which they run: instance and name of each.
+        calls_host: Whether a guest makes host calls besides those of WASI.
         calls_wasi: Whether the second part is the mail of WASI.
         mappings: Mappings of memory that a store takes with these parts and a fiber.
         assembly: For one store after the other, if nothing waits while it is built.
@@ -59,6 +60,7 @@ class Layout:
         self.initializers: dict[int, list[InstanceExport]] = {}
         if kernel is not None:
             self._parts.append(kernel_part(engine, is_brief=kernel == "brief"))
+        self.calls_host = any(step.calls_host for step in recipe.steps)
         self.calls_wasi = any(step.calls_wasi for step in recipe.steps)
         if self.calls_wasi:
             self._parts.append(wasi_mail_part(engine))

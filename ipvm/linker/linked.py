@@ -96,7 +96,12 @@ class LinkedStore:
             return
         syscalls = Syscalls(self.store, self.kernel, services, services)
         serving = self._serving
-        self.store.host = syscalls if serving is None else _WithWasi(syscalls, serving)
+        if serving is None:
+            self.store.host = syscalls
+        elif self._layout.calls_host:
+            self.store.host = _WithWasi(syscalls, serving)
+        else:
+            self.store.host = serving
 
     def settle(self) -> None:
         """Charge what the guests owe, now that they are done.

@@ -4,7 +4,6 @@ What it is given is an invocation, and what comes of it a receipt, as of any oth
 the exit code and the CIDs of what was written.
 """
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
@@ -29,6 +28,7 @@ from ipvm.runtime.command_result import CommandResult
 from ipvm.runtime.entry import Entry
 from ipvm.runtime.mounting import environment, mounts_of, standard_input
 from ipvm.runtime.options import CallOptions
+from ipvm.runtime.reading import Reading
 from ipvm.runtime.records import invocation_block, keep_receipt, outcome
 from ipvm.runtime.run import Run
 from ipvm.runtime.runtime import Runtime
@@ -137,7 +137,7 @@ class _CommandRun:
         self._run = run
         self._task = task
         self._streams = streams
-        self._nodes = NodeSource(_Reading(run), kept_bytes_max=_KEPT_NODES_BYTES)
+        self._nodes = NodeSource(Reading(run), kept_bytes_max=_KEPT_NODES_BYTES)
 
     @property
     def reads(self) -> set[Cid]:
@@ -234,24 +234,6 @@ class _CommandRun:
         written, blocks = directory([], V1_2025)
         await keep(blocks)
         return written.cid
-
-
-@final
-class _Reading:
-    """The blocks of what a command is given: each that is asked for was read."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    async def get(self, cid: Cid) -> Block:
-        return await self._run.open(cid)
-
-    async def get_present(self, cids: Sequence[Cid]) -> Sequence[Block | None]:
-        found = await self._run.get_present(cids)
-        for cid, block in zip(cids, found, strict=True):
-            if block is not None:
-                self._run.note_read(cid)
-        return found
 
 
 async def _begin_in(process: Process, path: str) -> None:

@@ -7,7 +7,7 @@ from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
 from ipvm.host.wasi.ledger import Ledger
 from ipvm.host.wasi.nodes import File
-from ipvm.host.wasi.rights import READ, WRITE
+from ipvm.host.wasi.rights import READ, SEEK, WRITE
 
 __all__ = ["DESCRIPTORS_MAX", "Descriptor", "Descriptors", "Sink"]
 
@@ -31,6 +31,7 @@ class Descriptor:
         position: Where the file is read and written next.
         readable: The file, if it may be read.
         writable: The file, if it may be written.
+        seekable: The file, if it may be sought.
         sink: The output, if it may be written.
         is_stream: Whether it is standard input or output, which cannot be sought.
         preopened: The path under which a guest finds the folder, if it was given to it.
@@ -49,6 +50,7 @@ class Descriptor:
         "preopened",
         "readable",
         "rights",
+        "seekable",
         "sink",
         "writable",
     )
@@ -64,10 +66,10 @@ class Descriptor:
         preopened: bytes | None = None,
     ) -> None:
         self.node = node
+        self.is_stream = is_stream
         self.limit(rights, inheriting)
         self.flags = flags
         self.position = 0
-        self.is_stream = is_stream
         self.preopened = preopened
         self.has_names = False
         self.names: Sequence[bytes] | None = None
@@ -79,6 +81,8 @@ class Descriptor:
         node = self.node
         self.readable = node if isinstance(node, File) and rights & READ else None
         self.writable = node if isinstance(node, File) and rights & WRITE else None
+        may_seek = rights & SEEK and not self.is_stream
+        self.seekable = node if isinstance(node, File) and may_seek else None
         self.sink: Sink | None = None
         if not isinstance(node, (File, Folder)) and rights & WRITE:
             self.sink = node

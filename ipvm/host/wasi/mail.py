@@ -15,6 +15,7 @@ Words: TypeAlias = memoryview
 _SIZE, _NUMBER, _ELAPSED = 8, 9, 10
 """Words of the reply, and of the clock."""
 _WORDS_BYTES: Final = 88
+_ANSWER_BYTES: Final = 64
 
 
 @final
@@ -23,15 +24,17 @@ class Mail:
 
     Attributes:
         view: All of it.
+        answer: The first words of the bytes that the guest gets.
         words: Its first words; the request begins with the first.
         moved: Bytes that the call has taken and given; whoever serves it sets it back.
     """
 
-    __slots__ = ("moved", "view", "words")
+    __slots__ = ("answer", "moved", "view", "words")
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.words = view[:_WORDS_BYTES].cast("Q")
+        self.answer = view[BUFFER : BUFFER + _ANSWER_BYTES].cast("Q")
         self.moved = 0
 
     @property
@@ -57,11 +60,19 @@ class Mail:
         words[_SIZE] = size
         words[_NUMBER] = number
 
+    def given(self, size: int) -> None:
+        """Say how many bytes were left for the guest, by who wrote them to `answer` or `view`."""
+        self.moved += size
+        words = self.words
+        words[_SIZE] = size
+        words[_NUMBER] = 0
+
     def count(self, number: int) -> None:
         """Leave a number alone."""
         self.words[_SIZE] = number
 
     def close(self) -> None:
         """Let go of the memory."""
+        self.answer.release()
         self.words.release()
         self.view.release()

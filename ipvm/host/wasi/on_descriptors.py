@@ -8,6 +8,7 @@ import struct
 from typing import Final
 
 from ipvm.host.wasi import rights
+from ipvm.host.wasi.binding import BUFFER
 from ipvm.host.wasi.descriptors import Descriptor
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder
@@ -20,7 +21,6 @@ from ipvm.host.wasi.stats import DEVICE, STAT, give_stat, set_times
 __all__ = ["DESCRIPTOR_CALLS"]
 
 _FDSTAT: Final = struct.Struct("<BxHxxxxQQ")
-_U64: Final = struct.Struct("<Q")
 _CHARACTER_DEVICE: Final = 2
 _APPEND: Final = 1
 _CURRENT, _END = 1, 2
@@ -42,7 +42,12 @@ def read(p: Process, w: Words) -> int:
 
 def read_at(p: Process, w: Words) -> int:
     """Read from somewhere."""
-    file = p.descriptors[w[0]].file(rights.READ | rights.SEEK)
+    d = p.open.get(w[0])
+    if d is None:
+        return Errno.BADF
+    file = d.readable
+    if file is None or d.seekable is None:
+        return d.trouble(rights.READ | rights.SEEK)
     p.mail.give(file.read(_offset(w[2]), w[1]))
     return 0
 
@@ -90,18 +95,19 @@ def seek(p: Process, w: Words) -> int:
     if d is None:
         return Errno.BADF
     offset, whence = w[1], w[2]
-    may_tell = not (offset or d.rights & rights.SEEK) and whence == _CURRENT
-    errno = d.trouble(rights.TELL if may_tell else rights.SEEK)
-    if errno:
-        return errno
+    file = d.seekable
+    if file is None:
+        may_tell = not offset and whence == _CURRENT
+        return tell(p, w) if may_tell else d.trouble(rights.SEEK)
     if whence == _END:
-        offset = _signed(offset) + d.file(0).size
+        offset = _signed(offset) + file.size
     elif whence == _CURRENT:
         offset = _signed(offset) + d.position
     if not (0 <= offset <= FILE_BYTES_MAX and whence <= _END):
         return Errno.INVAL
     d.position = offset
-    p.mail.give(_U64.pack(offset))
+    p.mail.answer[0] = offset
+    p.mail.given(8)
     return 0
 
 
@@ -112,7 +118,8 @@ def tell(p: Process, w: Words) -> int:
         return Errno.BADF
     errno = d.trouble(rights.TELL)
     if not errno:
-        p.mail.give(_U64.pack(d.position))
+        p.mail.answer[0] = d.position
+        p.mail.given(8)
     return errno
 
 
@@ -181,7 +188,9 @@ def status(p: Process, w: Words) -> int:
     d = p.open.get(w[0])
     if d is None:
         return Errno.BADF
-    p.mail.give(_FDSTAT.pack(_type_of(d), d.flags, d.rights, d.inheriting))
+    mail = p.mail
+    _FDSTAT.pack_into(mail.view, BUFFER, _type_of(d), d.flags, d.rights, d.inheriting)
+    mail.given(_FDSTAT.size)
     return 0
 
 

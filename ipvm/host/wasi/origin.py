@@ -59,6 +59,10 @@ class InPieces(Protocol):
         """About the size of each but the last, in bytes."""
         ...
 
+    def at_hand(self, offset: int, size: int) -> bytes | None:
+        """Give a piece for which nobody has to wait, or None."""
+        ...
+
 
 @runtime_checkable
 class FolderOrigin(Protocol):

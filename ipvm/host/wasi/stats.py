@@ -3,6 +3,7 @@
 import struct
 from typing import Final
 
+from ipvm.host.wasi.binding import BUFFER
 from ipvm.host.wasi.errno import Errno, Failed
 from ipvm.host.wasi.folder import Folder, Node
 from ipvm.host.wasi.nodes import File
@@ -20,8 +21,20 @@ _MODIFICATION: Final = _MODIFIED | _MODIFIED_NOW
 
 def give_stat(p: Process, node: Node) -> None:
     """Leave what is known of a node."""
-    times = (node.accessed, node.modified, node.changed)
-    p.mail.give(STAT.pack(DEVICE, node.ino, node.type, node.links, node.size, *times))
+    mail = p.mail
+    STAT.pack_into(
+        mail.view,
+        BUFFER,
+        DEVICE,
+        node.ino,
+        node.type,
+        node.links,
+        node.size,
+        node.accessed,
+        node.modified,
+        node.changed,
+    )
+    mail.given(STAT.size)
 
 
 def set_times(p: Process, node: Node, accessed: int, modified: int, flags: int) -> None:

@@ -5,6 +5,7 @@ A block of DAG-CBOR or DAG-JSON is no file; it stands in a folder as a file of i
 lists the folder can read it.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final, TypeAlias, final
 
@@ -14,13 +15,15 @@ from ipvm.files.listing import lookup
 from ipvm.files.nodes import Link, Written
 from ipvm.files.profiles import V0_2015, V1_2025
 from ipvm.host.wasi.origin import REGULAR_FILE, UNKNOWN, LinkOrigin
-from ipvm.ipld import DAG_PB, Cid
+from ipvm.ipld import DAG_PB, RAW, Cid
 from ipvm.limits import CHUNK_BYTES_MAX
 
 __all__ = ["UnixFile", "UnixFolder", "UnixOrigin", "folder_origin", "origin_of"]
 
 _DAG_BYTES_UNKNOWN: Final = 0
 _PIECE_BYTES_MIN: Final = 64 * 1024
+_AHEAD: Final = 7
+"""Parts of a file that are expected to be read, when it is read in order."""
 
 
 @final
@@ -32,10 +35,12 @@ class UnixFile:
         piece_bytes: See `InPieces`.
     """
 
-    __slots__ = ("_nodes", "_path", "piece_bytes", "written")
+    __slots__ = ("_next", "_nodes", "_path", "_root", "piece_bytes", "written")
 
     def __init__(self, nodes: NodeSource, written: Written, path: str, *, piece_bytes: int) -> None:
         self._nodes = nodes
+        self._next = 0
+        self._root: FileNode | None = None
         self._path = path
         self.piece_bytes = max(piece_bytes, _PIECE_BYTES_MIN)
         self.written = written
@@ -51,12 +56,33 @@ class UnixFile:
         """See `FileOrigin`."""
         return self.written.file_bytes
 
+    def at_hand(self, offset: int, size: int) -> bytes | None:
+        """See `InPieces`."""
+        root = self._root
+        if root is None or root.data:
+            return None
+        place = bisect_right(root.ends, offset)
+        begin = root.ends[place - 1] if place else 0
+        if begin != offset or root.ends[place] - begin != size:
+            return None
+        leaf = root.children[place]
+        block = self._nodes.block_at_hand(leaf) if leaf.codec == RAW else None
+        if block is None or len(block.data) != size:
+            return None
+        self._next = offset + size
+        return block.data
+
     async def read(self, offset: int, size: int) -> bytes:
         """See `FileOrigin`."""
         node = await self._nodes.get(self.written.cid, self._path)
         if isinstance(node, ValueNode):
             return node.block.data[offset : offset + size]
         assert isinstance(node, FileNode)
+        self._root = node
+        if offset == self._next:
+            place = bisect_right(node.ends, offset)
+            self._nodes.expect(node.children[place + 1 : place + 1 + _AHEAD])
+        self._next = offset + size
         return await FileReader(self._nodes, node, self._path).read(offset, size)
 
 

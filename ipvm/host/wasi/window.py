@@ -80,21 +80,32 @@ class Window:
                 span.origin = origin
                 self._last = span
                 return span
-        size = origin.piece_bytes if isinstance(origin, InPieces) else _PIECE_BYTES
-        start = offset // size * size
-        raise Wanted(partial(self._fetch, origin, start, min(start + size, origin.size)))
+        if not isinstance(origin, InPieces):
+            start = offset // _PIECE_BYTES * _PIECE_BYTES
+            end = min(start + _PIECE_BYTES, origin.size)
+            raise Wanted(partial(self._fetch, origin, start, end))
+        start = offset // origin.piece_bytes * origin.piece_bytes
+        end = min(start + origin.piece_bytes, origin.size)
+        data = origin.at_hand(start, end - start)
+        if data is None:
+            raise Wanted(partial(self._fetch, origin, start, end))
+        return self._keep(origin, start, data)
 
     async def _fetch(self, origin: FileOrigin, start: int, end: int) -> None:
         data = await origin.read(start, end - start)
         if len(data) != end - start:
             got = f"{len(data)} of {end - start} at {start}"
             raise InvalidData(f"a file of {origin.size} bytes ends early: {got}")
+        self._keep(origin, start, data)
+
+    def _keep(self, origin: FileOrigin, start: int, data: bytes) -> _Span:
         self._bytes += len(data)
         while self._bytes > WINDOW_BYTES_MAX or len(self._spans) >= _SPANS_MAX:
             self._forget()
         span = self._last = _Span(origin, start, data)
         self._spans.append(span)
         self._of.setdefault(origin, []).append(span)
+        return span
 
     def _forget(self) -> None:
         """Let go of the span that was fetched first."""
