@@ -86,8 +86,9 @@ class Peering:
             PeersUnavailable: None is connected, or one that may have it did not answer.
             PeersNotInstalled: The extra is missing.
         """
-        self._needed.set()
-        await self._ready.wait()
+        if not self._ready.is_set():  # the checkpoint is that of `_ask`
+            self._needed.set()
+            await self._ready.wait()
         try:
             return await self._ask(cid)
         except (NotFound, Unavailable):
