@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from ipvm.exchange import Answer, Source, StoreSource
     from ipvm.exchange.gateway import Gateway
+    from ipvm.exchange.kubo import Kubo
     from ipvm.ipld import Block, Cid, Value
     from ipvm.limits import Limits
     from ipvm.model import File, Manifest, Signature
@@ -56,6 +57,7 @@ __all__ = [
     "InvalidArguments",
     "InvalidData",
     "IpvmError",
+    "Kubo",
     "LimitExceeded",
     "Limits",
     "LinkError",
@@ -93,6 +95,7 @@ _HOMES: Final = {
     ],
     "ipvm.exchange": ["Answer", "Source", "StoreSource"],
     "ipvm.exchange.gateway": ["Gateway"],
+    "ipvm.exchange.kubo": ["Kubo"],
     "ipvm.ipld": ["Block", "Cid", "Value"],
     "ipvm.limits": ["Limits"],
     "ipvm.model": ["File", "Manifest", "Signature"],

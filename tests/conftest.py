@@ -8,14 +8,22 @@ in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
+if TYPE_CHECKING:
+    from tests.kubo import Daemon
+
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
+HOME_CACHE = os.environ.get("XDG_CACHE_HOME")
+"""Before the walls are up."""
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
@@ -47,7 +55,7 @@ def session_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             patch.setenv(variable, str(home / variable.lower()))
         patch.setenv("IPFS_PATH", str(home / "ipfs"))
-        for variable in ("IPFS_GATEWAY", "IPVM_GATEWAYS"):
+        for variable in ("IPFS_API", "IPFS_GATEWAY", "IPVM_GATEWAYS"):
             patch.delenv(variable, raising=False)
         yield home / "store"
 
@@ -64,6 +72,21 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(f"vectors written elsewhere are absent: no folder {VECTORS}")
     return VECTORS
+
+
+@pytest.fixture(scope="session")
+def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Daemon]":
+    """A real Kubo that runs, without a network. Where there is none, the test is skipped."""
+    spec = spec_from_file_location("tests.kubo", ROOT / "tests" / "kubo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    kubo = sys.modules["tests.kubo"] = module_from_spec(spec)
+    spec.loader.exec_module(kubo)
+    program = kubo.find(HOME_CACHE)
+    if program is None:
+        pytest.skip("there is no Kubo: `python tests/kubo.py` builds one, IPVM_KUBO names another")
+    with kubo.running(program, tmp_path_factory.mktemp("kubo")) as daemon:
+        yield daemon
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from ipvm.ipld import Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Profile
 from ipvm.runtime import Function, Measured, Receipt
+from ipvm.runtime.keeping import pins_with
 from ipvm.store import Pin
 
 __all__ = ["call"]
@@ -138,7 +139,9 @@ async def _call_in_time(request: _Request, words: list[Given], session: Session)
         session.activity.text = f"Running {function.name}"
         if request.receipt:
             receipt = await function.receipt(*arguments)
-            await session.node.pins.keep(Pin(cid=receipt.cid, reach="partial"))
+            surveyed = (await session.node.survey(function.cid)).nodes.values()
+            modules = [each.info for each in surveyed if each.info is not None]
+            await session.node.pins.keep(pins_with(Pin(cid=receipt.cid, reach="partial"), modules))
             answer: Receipt | Measured = receipt
         else:
             answer = await function.measured(*arguments)

@@ -24,6 +24,8 @@ class Settings:
         sources: Folders of other stores that blocks may come from.
         peers: Addresses of peers that blocks may come from.
         gateways: Addresses of gateways that blocks may come from.
+        kubo: Address of the RPC of a Kubo that blocks may come from, or `auto`.
+        kubo_search: Let that Kubo look for blocks among its peers.
         limits: Fields of `ipvm.Limits` that were set.
         offline: Leave the sources alone.
         no_cache: Compile anew, and keep no machine code.
@@ -35,6 +37,8 @@ class Settings:
     __slots__ = (
         "as_json",
         "gateways",
+        "kubo",
+        "kubo_search",
         "limits",
         "no_cache",
         "offline",
@@ -50,6 +54,8 @@ class Settings:
         self.sources: list[Path] = []
         self.peers: list[str] = []
         self.gateways: list[str] = []
+        self.kubo: str | None = None
+        self.kubo_search = False
         self.limits: dict[str, int] = {}
         self.offline = False
         self.no_cache = False
@@ -88,6 +94,11 @@ def _remember_peers(
     context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> None:
     _settings(context).peers += values
+
+
+def _remember_kubo(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        _settings(context).kubo = value
 
 
 def _remember_limits(
@@ -156,6 +167,20 @@ SHARED_OPTIONS: Final[tuple[click.Parameter, ...]] = (
         expose_value=False,
         callback=_remember_gateways,
         help="Take blocks that are missing from this IPFS gateway. May be repeated.",
+    ),
+    click.Option(
+        ["--kubo"],
+        metavar="URL",
+        expose_value=False,
+        callback=_remember_kubo,
+        help="Take blocks that are missing from the Kubo with this RPC; auto is the one that runs here.",
+    ),
+    click.Option(
+        ["--kubo-search"],
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_switch("kubo_search"),
+        help="Let that Kubo look for them among its peers, too.",
     ),
     click.Option(
         ["--offline"],

@@ -6,11 +6,12 @@ from functools import partial
 import click
 
 from ipvm.cli.functions import function_lines, function_records
-from ipvm.cli.options import Command
+from ipvm.cli.options import Command, current_settings
+from ipvm.cli.sending import send_to_kubo
 from ipvm.cli.session import Session, path_shown, run
 from ipvm.cli.terminal import unicode_path
 from ipvm.errors import NotFound
-from ipvm.ipld import Value
+from ipvm.ipld import Cid, Value
 from ipvm.registry import PathTarget, Published, parse_target
 
 __all__ = ["publish"]
@@ -19,18 +20,25 @@ __all__ = ["publish"]
 @click.command("publish", cls=Command)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--no-pin", is_flag=True, help="Let it be collected as garbage.")
-def publish(paths: tuple[str, ...], *, no_pin: bool) -> None:
+@click.option("--to", type=click.Choice(["kubo"]), help="Also give it to the Kubo of --kubo.")
+def publish(paths: tuple[str, ...], *, no_pin: bool, to: str | None) -> None:
     """Publish functions and print their CIDs, one a line.
 
     PATH is a folder with an ipvm.toml, or a .wasm or .wat file. What the ipvm.toml names by a path
     is published first. Standard error tells what was published. What was published is pinned by the
     name of its path, instead of what was published from there before.
 
+    With --to kubo, what was published goes to a Kubo with all that it is linked to, which pins it,
+    and announces it to its network. Without --kubo it is the one that runs here.
+
     Publish a function that imports another one:
       $ ipvm publish examples/02-link/poly
       bafy…
     """
-    run(partial(_publish, [_path(text) for text in paths], pin=not no_pin), doing="Publishing")
+    if to is not None and current_settings().offline:
+        raise click.UsageError("--offline leaves Kubo alone, so nothing can be given to it.")
+    named = [_path(text) for text in paths]
+    run(partial(_publish, named, pin=not no_pin, to_kubo=to is not None), doing="Publishing")
 
 
 def _path(text: str) -> str:
@@ -40,9 +48,9 @@ def _path(text: str) -> str:
     raise click.UsageError(f"{text} is a CID, so it is published; `./` before it makes it a path.")
 
 
-async def _publish(paths: list[str], session: Session, *, pin: bool) -> None:
+async def _publish(paths: list[str], session: Session, *, pin: bool, to_kubo: bool) -> None:
     output = session.output
-    records: list[Value] = []
+    records: list[dict[str, Value]] = []
     for path in paths:
         published = await session.node.publication(path, pin=pin)
         session.note_published(path, published)
@@ -53,8 +61,12 @@ async def _publish(paths: list[str], session: Session, *, pin: bool) -> None:
         records.append(_record(path, published))
         if not output.as_json:
             output.text(str(published.cid))
+    if to_kubo:
+        cids = [Cid.parse(str(record["cid"])) for record in records]
+        for record, sent in zip(records, await send_to_kubo(paths, cids, session), strict=True):
+            record["kubo"] = sent
     if output.as_json:
-        output.record("publish", {"published": records})
+        output.record("publish", {"published": [*records]})
 
 
 def _missing(published: Published) -> list[NotFound]:

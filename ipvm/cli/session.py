@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, final
@@ -25,9 +25,11 @@ from ipvm.store import store_path
 from ipvm.store.lmdb import Lmdb
 
 if TYPE_CHECKING:
+    from ipvm.exchange import Source
+    from ipvm.exchange.kubo import Kubo
     from ipvm.registry import Published
 
-__all__ = ["Session", "run", "run_alone", "run_on_store"]
+__all__ = ["Session", "opened_kubo", "run", "run_alone", "run_on_store"]
 
 
 @final
@@ -141,18 +143,21 @@ async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
 
 @asynccontextmanager
 async def _node(settings: Settings, output: Output, fetching: Fetching) -> AsyncIterator[Node]:
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         stores = [
             StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
             for path in settings.sources
         ]
+        kubos: list[Source] = []
+        if settings.kubo and not settings.offline:
+            kubos.append(await stack.enter_async_context(opened_kubo(settings)))
         gateways = settings.gateways
         if not gateways and not settings.offline:
             gateways = configured_gateways(os.environ)
         async with open_node(
             store=settings.store,
             offline=settings.offline,
-            sources=[*stores, *gateways],
+            sources=[*stores, *kubos, *gateways],
             peers=settings.peers,
             limits=_limits(settings),
             on_log=output.log,
@@ -160,6 +165,20 @@ async def _node(settings: Settings, output: Output, fetching: Fetching) -> Async
             cache=not settings.no_cache,
         ) as node:
             yield node
+
+
+def opened_kubo(settings: Settings) -> "Kubo":
+    """Give the Kubo that was named, or that runs here.
+
+    Raises:
+        InvalidKubo: What was named is no address.
+        KuboUnavailable: Nothing was named, and none runs here.
+    """
+    from ipvm.exchange.kubo import Kubo, configured_kubo  # noqa: PLC0415 - few have one
+
+    named = settings.kubo
+    address = configured_kubo(os.environ) if named is None or named == "auto" else named
+    return Kubo(address, searches=settings.kubo_search, limits=_limits(settings))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -112,8 +112,8 @@ class Pins:
             await store.pin(pin)
         return Pinned(pin=pin, blocks=1, unknown=0)
 
-    async def keep(self, pin: Pin, blocks: Sequence[Block] = ()) -> None:
-        """Keep blocks, and a pin; what the pin reaches is not looked at."""
+    async def keep(self, pin: Pin | Sequence[Pin], blocks: Sequence[Block] = ()) -> None:
+        """Keep blocks, and a pin or several; what a pin reaches is not looked at."""
         await self._collectable.pin(pin, blocks)
 
     async def remove(self, *cids: Cid) -> list[Pin]:

@@ -9,6 +9,7 @@ from ipvm.linker.conditions import (
 )
 from ipvm.linker.layout import Layout
 from ipvm.linker.linked import LinkedStore
+from ipvm.linker.names import named_by_cid
 from ipvm.linker.plan import Export, LinkPlan, PlanNode, Survey, SurveyNode, Wire
 from ipvm.linker.planner import Planner
 from ipvm.linker.program import CompiledProgram
@@ -36,6 +37,7 @@ __all__ = [
     "UnreadablePlan",
     "UnsatisfiedImport",
     "Wire",
+    "named_by_cid",
     "plan",
     "plan_form",
     "read_plan",

@@ -1,10 +1,12 @@
 """Import module names that say by themselves which module they mean."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from ipvm.ipld import Cid, InvalidCid
+from ipvm.wasm import ModuleInfo
 
-__all__ = ["cid_of_import_name"]
+__all__ = ["cid_of_import_name", "named_by_cid"]
 
 _SCHEME: Final = "ipfs://"
 _LETTERS_MIN: Final = 13
@@ -21,3 +23,13 @@ def cid_of_import_name(name: str) -> Cid | None:
         return Cid.parse(text)
     except InvalidCid:
         return None
+
+
+def named_by_cid(modules: Iterable[ModuleInfo]) -> list[Cid]:
+    """Give what modules import by a name that is a CID, each once: no link leads there.
+
+    Whoever keeps a program from being collected has to keep these as well.
+    """
+    names = dict.fromkeys(wanted.module for info in modules for wanted in info.imports)
+    found = (cid_of_import_name(name) for name in names)
+    return list(dict.fromkeys(cid for cid in found if cid is not None))

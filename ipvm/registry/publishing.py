@@ -25,6 +25,7 @@ from ipvm.model.wording import printable
 from ipvm.registry.description import Description, InvalidDescription, parse_description
 from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, InvalidTarget, parse_target
 from ipvm.runtime import gather, resolved
+from ipvm.runtime.keeping import pins_with
 from ipvm.store import Pin
 from ipvm.wasm import InvalidModule, read_module
 
@@ -100,7 +101,9 @@ async def _publish(
     if pins is None:
         await blocks.put_many(made)
     else:
-        await pins.keep(Pin(cid=closure.root, reach="partial", name=pin_name(path)), made)
+        own = Pin(cid=closure.root, reach="partial", name=pin_name(path))
+        infos = [node.info for node in closure.nodes.values() if node.info is not None]
+        await pins.keep(pins_with(own, infos), made)
     published = {str(place): cid for place, cid in bench.published.items() if cid != closure.root}
     return Published(cid=closure.root, survey=closure, dependencies=published)
 

@@ -20,6 +20,7 @@ from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Command, InvalidRecord, Profile
 from ipvm.runtime.command import Streams, run_command
 from ipvm.runtime.command_result import CommandResult
+from ipvm.runtime.keeping import pins_with
 from ipvm.runtime.options import CallOptions
 from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen
@@ -92,7 +93,9 @@ async def run(
         command = await _Contents(runtime, files, pins, told).command(options)
         result = await run_command(runtime, root, tuple(arguments), command, bounds, streams)
         if options.get("pin", True) and pins.are_kept:
-            await pins.keep(Pin(cid=result.cid, reach="partial"))
+            program = (await runtime.load(root, bounds.profile)).program
+            modules = [node.info for node in program.plan.nodes]
+            await pins.keep(pins_with(Pin(cid=result.cid, reach="partial"), modules))
     return result
 
 

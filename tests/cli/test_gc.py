@@ -122,3 +122,20 @@ def test_what_is_published_and_called_while_others_collect_never_fails(tmp_path:
     rounds = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     assert min(map(int, rounds)) > 3
+
+
+def test_what_is_imported_by_a_cid_as_its_name_is_kept(ipvm: "Ipvm", tmp_path: Path) -> None:
+    """No link leads from the importing module to it."""
+    library, root = tmp_path / "library.wat", tmp_path / "root.wat"
+    library.write_text('(module (func (export "f") (result i32) (i32.const 5)))')
+    cid = ipvm("publish", "--no-pin", library).line
+    text = f"""(module (import "{cid}" "f" (func $f (result i32)))
+      (func (export "g") (result i32) (call $f)) (func (export "_start")))"""
+    root.write_text(text)
+    for words in (["publish", root], ["call", "--receipt", root, "g"], ["run", root]):
+        assert ipvm(*words).code == 0
+        assert ipvm("gc").code == 0
+        assert ipvm("call", root, "g").line == "5"
+        for pinned in {line.split()[1] for line in ipvm("pin", "ls").text.splitlines()}:
+            ipvm("pin", "rm", pinned)
+        ipvm("publish", "--no-pin", library)

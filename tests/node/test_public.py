@@ -11,7 +11,7 @@ import ipvm
 
 PUBLIC = [
     "Answer", "Batch", "Block", "Blockstore", "Cid", "Denied", "File", "Function", "Gateway", "GuestError", "GuestFrame",
-    "InvalidArguments", "InvalidData", "IpvmError", "LimitExceeded", "Limits", "LinkError",
+    "InvalidArguments", "InvalidData", "IpvmError", "Kubo", "LimitExceeded", "Limits", "LinkError",
     "Manifest", "Node", "NotFound", "Program", "Receipt", "Refused", "Session", "SessionClosed",
     "SessionFunction", "Signature", "Source", "StoreSource", "Unavailable", "Value", "open", "sync",
 ]  # fmt: skip

@@ -16,11 +16,21 @@ __all__ = ["Address", "InvalidGateway", "Origin", "gateway_address", "redirected
 _PORTS: Final = {"http": 80, "https": 443}
 _LETTERS_MAX: Final = 2048
 _PORT_MAX: Final = 65_535
+_SHOWN_MAX: Final = 100
 _FORBIDDEN: Final = frozenset('\\^`{|}<>"')
 
 
 class InvalidGateway(InvalidData):
-    """Text is no address of a gateway."""
+    """Text is no address of a gateway.
+
+    Attributes:
+        problem: Why not.
+    """
+
+    def __init__(self, text: str, problem: str) -> None:
+        self.problem = problem
+        shown = text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
+        super().__init__(f"{shown!r} is no address of a gateway: {problem}")
 
 
 @final
@@ -63,7 +73,7 @@ def gateway_address(text: str) -> Address:
     """
     address = _address(text.strip())
     if "?" in address.target:
-        raise _invalid(text, "it has a query")
+        raise InvalidGateway(text, "it has a query")
     path = address.target.rstrip("/").removesuffix("/ipfs")
     return Address(address.origin, path.rstrip("/"))
 
@@ -75,43 +85,38 @@ def redirected(address: Address, location: str) -> Address:
         InvalidGateway: That is no address, or none to which one follows.
     """
     if len(location) > _LETTERS_MAX:
-        raise _invalid(location, "it is too long")
+        raise InvalidGateway(location, "it is too long")
     try:
         target = _address(urljoin(str(address), location))
     except ValueError as error:
-        raise _invalid(location, str(error)) from error
+        raise InvalidGateway(location, str(error)) from error
     before, after = address.origin, target.origin
     if after.host != before.host and not after.host.endswith(f".{before.host}"):
-        raise _invalid(location, f"it leads away from {before.host}")
+        raise InvalidGateway(location, f"it leads away from {before.host}")
     if before.scheme == "https" and after.scheme != "https":
-        raise _invalid(location, "it leads from https to http")
+        raise InvalidGateway(location, "it leads from https to http")
     return target
 
 
 def _address(text: str) -> Address:
     if len(text) > _LETTERS_MAX:
-        raise _invalid(text, "it is too long")
+        raise InvalidGateway(text, "it is too long")
     # What has no place in an address could end the line of a request.
     if not (text.isascii() and text.isprintable()) or " " in text or _FORBIDDEN & set(text):
-        raise _invalid(text, "it has letters that an address has not")
+        raise InvalidGateway(text, "it has letters that an address has not")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise _invalid(text, str(error)) from error
+        raise InvalidGateway(text, str(error)) from error
     if parts.scheme not in _PORTS or not host:
-        raise _invalid(text, "it begins with http:// or https:// and a host")
+        raise InvalidGateway(text, "it begins with http:// or https:// and a host")
     if host.startswith(".") or ".." in host:
-        raise _invalid(text, "the name of its host has a part that is empty")
+        raise InvalidGateway(text, "the name of its host has a part that is empty")
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise _invalid(text, "it has a user, a password or a fragment")
+        raise InvalidGateway(text, "it has a user, a password or a fragment")
     if port is not None and not 0 < port <= _PORT_MAX:
-        raise _invalid(text, "it has no port of that number")
+        raise InvalidGateway(text, "it has no port of that number")
     query = f"?{parts.query}" if parts.query else ""
     origin = Origin(parts.scheme, host, port or _PORTS[parts.scheme])
     return Address(origin, f"{parts.path or '/'}{query}")
-
-
-def _invalid(text: str, problem: str) -> InvalidGateway:
-    shown = text if len(text) <= 100 else text[:100] + "…"  # noqa: PLR2004 - enough to know it by
-    return InvalidGateway(f"{shown!r} is no address of a gateway: {problem}")

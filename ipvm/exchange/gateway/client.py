@@ -18,6 +18,7 @@ from ipvm.exchange.conditions import SourceBusy
 from ipvm.exchange.gateway.address import Address, InvalidGateway, redirected
 from ipvm.exchange.gateway.connection import Connection, Response, StaleConnection
 from ipvm.exchange.gateway.pool import Pool
+from ipvm.store.car import CarReader, Section
 
 __all__ = ["Client", "Download", "NotServed"]
 
@@ -56,6 +57,20 @@ class Download:
         async with aclosing(self.connection.body(self.response)) as body:
             async for piece in body:
                 yield piece
+
+    async def sections(self) -> AsyncGenerator[Section, None]:
+        """Give the sections of a body that is a CAR.
+
+        Raises:
+            InvalidCar: It is none.
+            BrokenConnection: It is cut off, or no HTTP.
+        """
+        reader = CarReader()
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                for section in reader.feed(piece):
+                    yield section
+        reader.finish()
 
     async def read(self, bytes_max: int) -> bytes | None:
         """Give the whole body; None if it is longer."""

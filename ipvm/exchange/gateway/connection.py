@@ -7,7 +7,7 @@ How much of a body is taken is for its reader to say. What h11 holds of a head o
 """
 
 import select
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Final, TypeAlias, final
 
@@ -49,9 +49,7 @@ class Response:
 
     def __init__(self, event: h11.Response) -> None:
         self.status = event.status_code
-        self.headers: Mapping[str, str] = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers
-        }
+        self.headers = _by_name(event.headers)
         self.length: int | None = None
         has_body = self.status not in _WITHOUT_BODY and "transfer-encoding" not in self.headers
         if has_body and "content-length" in self.headers:
@@ -76,11 +74,13 @@ class Connection:
     Attributes:
         origin: Who is at the other end.
         is_idle: Whether the last answer was read to its end, so that more may be asked for.
+        trailers: What was told behind the last body, by name, in small letters.
     """
 
     def __init__(self, stream: Stream, origin: Origin) -> None:
         self.origin = origin
         self.is_idle = True
+        self.trailers: Mapping[str, str] = {}
         self._stream = stream
         transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
         self._socket = transport.socket
@@ -105,19 +105,65 @@ class Connection:
             StaleConnection: It was closed meanwhile; nothing was answered.
             BrokenConnection: It ended, or what came is no HTTP.
         """
+        head = self._request("GET", target, ("Accept", accept))
+        return await self._answer(head + self._framed(h11.EndOfMessage()))
+
+    async def post(self, target: str) -> Response:
+        """Have something done that is told by the target alone; see `get`."""
+        head = self._request("POST", target, ("Content-Length", "0"))
+        return await self._answer(head + self._framed(h11.EndOfMessage()))
+
+    async def begin_post(self, target: str, *, media_type: str) -> None:
+        """Begin to send something; `send` its pieces, and `end_post`.
+
+        Raises:
+            BrokenConnection: It ended.
+        """
+        headers = (("Content-Type", media_type), ("Transfer-Encoding", "chunked"))
+        await self._send(self._request("POST", target, *headers))
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece.
+
+        Raises:
+            BrokenConnection: It ended. There may be an answer, which `answered` gives.
+        """
+        await self._send(self._framed(h11.Data(data=data)))
+
+    async def end_post(self) -> Response:
+        """Give the head of the answer to all that was sent; see `get`."""
+        return await self._answer(self._framed(h11.EndOfMessage()))
+
+    async def answered(self) -> Response:
+        """Give the head of an answer that came before all was sent; see `get`."""
+        response = await self._answer(b"")
+        response.keeps_connection = False
+        return response
+
+    def _request(self, method: str, target: str, *headers: tuple[str, str]) -> bytes:
         self.is_idle = False
-        headers = [
+        self.trailers = {}
+        always = [
             ("Host", self.origin.authority),
-            ("Accept", accept),
             ("Accept-Encoding", "identity"),
             ("User-Agent", "ipvm"),
         ]
-        request = h11.Request(method="GET", target=target, headers=headers)
-        data = (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+        return self._framed(h11.Request(method=method, target=target, headers=[*always, *headers]))
+
+    def _framed(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> bytes:
+        return self._http.send(event) or b""
+
+    async def _send(self, data: bytes) -> None:
         try:
             await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise self._unanswered() from error
+
+    async def _answer(self, data: bytes) -> Response:
+        await self._send(data)
+        try:
             first = await self._receive(_PARSED_BYTES)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, BrokenConnection) as error:
+        except BrokenConnection as error:
             raise self._unanswered() from error
         if not first:
             raise self._unanswered()
@@ -153,6 +199,8 @@ class Connection:
     async def _parsed_body(self) -> AsyncGenerator[bytes, None]:
         while isinstance(event := await self._event(), h11.Data):
             yield bytes(event.data)
+        if isinstance(event, h11.EndOfMessage):
+            self.trailers = _by_name(event.headers)
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             self.is_idle = True
@@ -185,6 +233,10 @@ class Connection:
     def _unanswered(self) -> BrokenConnection:
         kind = StaleConnection if self._was_used else BrokenConnection
         return kind(f"{self.origin} closed the connection without an answer")
+
+
+def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
 
 
 def _new_http() -> h11.Connection:

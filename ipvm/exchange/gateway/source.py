@@ -5,7 +5,7 @@ asked for one once.
 """
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeAlias, final
@@ -18,7 +18,7 @@ from ipvm.exchange.gateway.address import Address, gateway_address
 from ipvm.exchange.sources import block_too_large
 from ipvm.ipld import BlockNotFound, Cid
 from ipvm.limits import Limits
-from ipvm.store.car import CarReader, Section
+from ipvm.store.car import Section
 
 if TYPE_CHECKING:
     from ipvm.exchange.gateway.client import Client, Download
@@ -151,7 +151,7 @@ class Gateway:
         try:
             async with self._ready().get(address, accept=_CAR_ACCEPTED) as download:
                 self._require_media_type(download, {_CAR})
-                async with aclosing(_sections(download)) as sections:
+                async with aclosing(download.sections()) as sections:
                     yield sections
         except NotServed as error:
             self._serves_cars = False
@@ -177,12 +177,3 @@ class Gateway:
         found = download.response.media_type
         if found not in wanted:
             raise Unavailable(f"{self.name} answers with {found[:80]!r}: it may be no gateway")
-
-
-async def _sections(download: "Download") -> AsyncGenerator[Section, None]:
-    reader = CarReader()
-    async with aclosing(download.pieces()) as pieces:
-        async for piece in pieces:
-            for section in reader.feed(piece):
-                yield section
-    reader.finish()
