@@ -130,6 +130,23 @@ async def test_a_client_serves_nothing() -> None:
             await server.fetch(ABSENT)
 
 
+async def test_what_the_library_logs_does_not_reach_the_root(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as (server, address), open_peering([address]) as peers:
+        assert await peers.fetch(BLOCKS[0].cid)
+        bitswap = server._bitswap
+        assert bitswap is not None
+        network = bitswap._network._host.get_network()  # type: ignore[attr-defined]
+        (connection,) = network.get_connections()
+        connection._actual_transport_addresses = None
+        network.peerstore.clear_addrs(connection.muxed_conn.peer_id)
+        connection.swarm = None
+        assert not connection.get_transport_addresses()
+        connection.swarm = network
+    assert not [each for each in caplog.records if each.name == "root"]
+
+
 async def test_nothing_happens_until_something_is_fetched() -> None:
     async with open_peering([NOBODY]) as peers:
         assert peers.peers == ()
