@@ -141,7 +141,7 @@ class Bitswap:
 
     def connected(self, name: str) -> None:
         """Take up a peer; nothing happens when it is there already, or banned."""
-        if name in self._peers or self._is_banned(name):
+        if name in self._peers or self.is_banned(name):
             return
         peer = self._peers[name] = _Peer(name, self._store)
         self._newcomers.append(peer)
@@ -260,7 +260,7 @@ class Bitswap:
     async def _strike(self, peer: _Peer, weight: int) -> None:
         """Count what a peer should not have done, and drop it when it is too much."""
         peer.strikes += weight
-        if not peer.is_out or self._is_banned(peer.name):
+        if not peer.is_out or self.is_banned(peer.name):
             return
         self._banned[peer.name] = trio.current_time() + _BANNED_SECONDS
         if len(self._banned) > _BANNED_KEPT:
@@ -269,7 +269,8 @@ class Bitswap:
             await self._network.drop(peer.name)
         self.disconnected(peer.name)
 
-    def _is_banned(self, name: str) -> bool:
+    def is_banned(self, name: str) -> bool:
+        """Whether a peer is not to be heard for now."""
         until = self._banned.get(name)
         if until is not None and until <= trio.current_time():
             del self._banned[name]

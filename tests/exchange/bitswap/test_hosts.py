@@ -218,6 +218,22 @@ async def test_a_peer_that_comes_back_is_connected_again() -> None:
             assert await peers.fetch(BLOCKS[1].cid) == BLOCKS[1].data
 
 
+async def test_a_peer_that_was_dropped_is_taken_up_again_when_its_time_is_over() -> None:
+    async with serving() as (_, address), open_peering([address]) as peers:
+        assert await peers.fetch(BLOCKS[0].cid)
+        bitswap, (name,) = peers._bitswap, peers.peers
+        assert bitswap is not None
+        bitswap._banned[name] = trio.current_time() + 1.5
+        await bitswap._network.drop(name)
+        with pytest.raises(PeersUnavailable):
+            await peers.fetch(BLOCKS[1].cid)
+        with trio.fail_after(30):
+            while not peers.peers:
+                await trio.lowlevel.checkpoint()
+        assert not bitswap.is_banned(name)
+        assert await peers.fetch(BLOCKS[1].cid) == BLOCKS[1].data
+
+
 async def test_nobody_is_dialled_but_who_was_named(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "libp2p")
     async with serving() as (server, address), open_peering([address]) as peers:
