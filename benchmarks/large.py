@@ -163,7 +163,7 @@ def _piped(command: Sequence[str], environment: Mapping[str, str]) -> Side:
 
     def drain() -> None:
         room = bytearray(_MEBIBYTE)
-        with subprocess.Popen(  # noqa: S603 - a command of the rows here
+        with subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=subprocess.PIPE, bufsize=0
         ) as process:
             assert process.stdout is not None

@@ -41,7 +41,7 @@ def node_version() -> str:
         command = [node_path(), "--version"]
     except Unmeasurable:
         return "none"
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip().removeprefix("v") if done.returncode == 0 else "none"
 
 

@@ -14,6 +14,7 @@ from benchmarks import (
     links,
     loads,
     mapping,
+    peers,
     processes,
     stages,
     together,
@@ -40,6 +41,7 @@ ROWS: Final[dict[str, Row]] = {
         kernels.ROWS,
         large.ROWS,
         folders.ROWS,
+        peers.ROWS,
         stages.ROWS,
     )
     for row in group

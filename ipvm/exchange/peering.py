@@ -86,8 +86,9 @@ class Peering:
             PeersUnavailable: None is connected, or one that may have it did not answer.
             PeersNotInstalled: The extra is missing.
         """
-        self._needed.set()
-        await self._ready.wait()
+        if not self._ready.is_set():  # the checkpoint is that of `_ask`
+            self._needed.set()
+            await self._ready.wait()
         try:
             return await self._ask(cid)
         except (NotFound, Unavailable):
@@ -117,7 +118,8 @@ class Peering:
         """Forget a peer, and dial it again."""
         if self._bitswap:
             self._bitswap.disconnected(name)
-        if gone := self._gone.pop(name, None):
+        gone = self._gone.pop(name, None)
+        if gone is not None:
             gone.set()
 
     async def listen(self, name: str, stream: Stream) -> None:
@@ -164,22 +166,25 @@ class Peering:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(bitswap.run)
                 for addresses in self._peers:
-                    nursery.start_soon(self._keep, host, addresses)
+                    nursery.start_soon(self._keep, host, bitswap, addresses)
                 if not self._peers:
                     self._note_tried()
 
-    async def _keep(self, host: _Dialler, addresses: Sequence[str]) -> None:
+    async def _keep(self, host: _Dialler, bitswap: Bitswap, addresses: Sequence[str]) -> None:
         """Be connected to a peer, for ever."""
         pause, is_first = _REDIAL_SECONDS, True
         while True:
             name = ""
             try:
                 name = await host.connect(*addresses)
+                if bitswap.is_banned(name):
+                    await host.drop(name)
+                    raise PeersUnavailable(f"the peer {name} has sent too much that is no use")
                 self._problem = None
                 self._ready.set()
                 pause = _REDIAL_SECONDS
             except Unavailable as problem:
-                self._problem = problem
+                self._problem, name = problem, ""
             if is_first:
                 is_first = False
                 self._note_tried()

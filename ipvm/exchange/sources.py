@@ -61,7 +61,7 @@ class _Inquiry:
         self.fetched: Fetched | None = None
         self.absent: BlockNotFound | None = None
         self.failures: list[tuple[Asked, Exception]] = []
-        self.news = trio.Event()
+        self.news: trio.Event | None = None
         self.scope: trio.CancelScope | None = None
 
     def outcome(self) -> Fetched:
@@ -120,12 +120,18 @@ class Sources:
             await trio.lowlevel.checkpoint()
             raise UnknownHash(cid.hash_code)
         inquiry = _Inquiry(cid)
-        async with self._turns:
+        try:
+            self._turns.acquire_nowait()
+        except trio.WouldBlock:
+            await self._turns.acquire()
+        try:
             now = trio.current_time()
             resting = [each for each in self._all if each.standing.rests(now)]
             await self._race([each for each in self._all if each not in resting], inquiry)
             if inquiry.fetched is None:
                 await self._race(resting, inquiry)
+        finally:
+            self._turns.release()
         return inquiry.outcome()
 
     async def _race(self, several: Sequence[Asked], inquiry: _Inquiry) -> None:
@@ -135,10 +141,10 @@ class Sources:
             async with trio.open_nursery() as nursery:
                 inquiry.scope = nursery.cancel_scope
                 for asked in several:
-                    inquiry.news = trio.Event()
+                    inquiry.news = news = trio.Event()
                     nursery.start_soon(self._ask, asked, inquiry)
                     with trio.move_on_after(asked.standing.patience_seconds):
-                        await inquiry.news.wait()
+                        await news.wait()
 
     async def _ask(self, asked: Asked, inquiry: _Inquiry) -> None:
         """Ask one source, and note what comes of it."""
@@ -160,7 +166,8 @@ class Sources:
             failure = error
         self._note(asked, inquiry, began, failure)
         if inquiry.fetched is None:
-            inquiry.news.set()
+            if inquiry.news is not None:
+                inquiry.news.set()
         elif inquiry.scope is not None:
             inquiry.scope.cancel()
 
@@ -205,6 +212,8 @@ class Sources:
         block_bytes: int = 0,
         problem: str = "",
     ) -> None:
+        if self._on_answer is ignore_answer:
+            return
         self._on_answer(
             Answer(
                 cid=cid,

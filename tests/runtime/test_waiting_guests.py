@@ -19,6 +19,7 @@ from trio.testing import wait_all_tasks_blocked
 
 import ipvm
 from ipvm.ipld import BlockNotFound, Cid
+from ipvm.limits import Limits
 from ipvm.testing import Library
 
 GUESTS = 10_000
@@ -127,7 +128,9 @@ async def hold() -> None:
     library = Library()
     source = Source()
     root = library.code(TEXT)
-    async with ipvm.open(store=await library.store(), sources=[source]) as node:
+    async with ipvm.open(
+        store=await library.store(), sources=[source], limits=Limits(fetches_together_max=GUESTS)
+    ) as node:
         program = await node.load(root)
         print(json.dumps([await wait_beyond_the_bound(program, source) for _ in range(2)]))  # noqa: T201 - for the test
 
@@ -136,7 +139,9 @@ async def main() -> None:
     library = Library()
     root = library.code(TEXT)
     source = Source()
-    async with ipvm.open(store=await library.store(), sources=[source]) as node:
+    async with ipvm.open(
+        store=await library.store(), sources=[source], limits=Limits(fetches_together_max=GUESTS)
+    ) as node:
         programs = [await node.load(root), await node.load(root, profile="fast")]
         seen = []
         for release in (True, False, True):

@@ -14,6 +14,7 @@ from typing import Final, final
 
 from ipvm.exchange.bitswap.message import Want
 from ipvm.exchange.bitswap.wanted import Ask, Session, Wanted
+from ipvm.ipld import Cid
 from ipvm.limits import BITSWAP_WANTS_ASKED_MAX
 
 __all__ = ["HEDGE_SECONDS", "STALL_SECONDS", "Asking"]
@@ -55,6 +56,7 @@ class Asking:
     def __init__(self, on_news: Callable[[str], None]) -> None:
         self._on_news = on_news
         self._wanted: dict[bytes, Wanted] = {}
+        self._by_hash: dict[bytes, Wanted] = {}
         self._peers: dict[str, _Peer] = {}
         self._ended: dict[bytes, None] = {}
 
@@ -68,9 +70,10 @@ class Asking:
         """Who can be asked."""
         return tuple(self._peers)
 
-    def begin(self, cid: bytes, session: Session, now: float) -> Wanted:
-        """Want a block; it must not be wanted already. It may have ended when this returns."""
-        wanted = self._wanted[cid] = Wanted(cid, session)
+    def begin(self, cid: Cid, session: Session, now: float) -> Wanted:
+        """Want a block; it must not be wanted already, by any of its CIDs. It may end at once."""
+        wanted = Wanted(cid, session)
+        self._wanted[wanted.cid] = self._by_hash[wanted.multihash] = wanted
         self._pursue(wanted, now)
         return wanted
 
@@ -128,11 +131,10 @@ class Asking:
         if state := self._peers.get(peer):
             state.heard_at = now
 
-    def receive(self, peer: str, cid: bytes, data: bytes, now: float) -> bool:
+    def receive(self, peer: str, multihash: bytes, data: bytes, now: float) -> bool:
         """Take a block, and tell whether there was a reason to send it."""
-        wanted = self._wanted.get(cid)
-        if wanted is None:
-            return cid in self._ended
+        if (wanted := self._by_hash.get(multihash)) is None:
+            return multihash in self._ended
         if state := self._peers.get(peer):
             state.delivered += 1
             state.delivered_at = state.heard_at = now
@@ -256,11 +258,9 @@ class Asking:
     def _take_back(self, ask: Ask) -> None:
         """Tell a peer that it need not answer."""
         cid, state = ask.wanted.cid, self._peers[ask.peer]
-        if cid not in state.open:
-            return
         if cid in state.news and ask.tries == 0 and not state.news[cid].cancel:
             del state.news[cid]  # it was never asked
-        else:
+        elif cid in state.open:
             self._say(ask.peer, Want(cid, cancel=True))
 
     def _hedge(self, ask: Ask, now: float) -> None:
@@ -289,8 +289,8 @@ class Asking:
 
     def _end(self, wanted: Wanted, now: float) -> None:
         wanted.ended = True
-        del self._wanted[wanted.cid]
-        self._ended[wanted.cid] = None
+        del self._wanted[wanted.cid], self._by_hash[wanted.multihash]
+        self._ended[wanted.multihash] = None
         if len(self._ended) > _ENDED_KEPT:
             del self._ended[next(iter(self._ended))]
         for ask in [*wanted.asks.values()]:

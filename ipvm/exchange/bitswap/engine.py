@@ -17,7 +17,7 @@ import trio
 from ipvm.errors import InvalidData, Unavailable
 from ipvm.exchange.bitswap.asking import Asking
 from ipvm.exchange.bitswap.hearing import Ear
-from ipvm.exchange.bitswap.message import InvalidMessage, Message, cid_of
+from ipvm.exchange.bitswap.message import InvalidMessage, Message, multihash_of
 from ipvm.exchange.bitswap.network import Network, PeersUnavailable, Stream
 from ipvm.exchange.bitswap.serving import Served, Serving
 from ipvm.exchange.bitswap.voice import Voice
@@ -92,7 +92,7 @@ class Bitswap:
         self._newcomers: list[_Peer] = []
         self._arrival = trio.Event()
         self._wanting = trio.Event()
-        self._waiting: dict[Cid, _Waiting] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
         self._banned: dict[str, float] = {}
         self._replies = trio.Semaphore(BITSWAP_REPLIES_MAX)
         self._session = Session()
@@ -123,10 +123,11 @@ class Bitswap:
             BlockNotFound: All connected peers say that they have it not.
             PeersUnavailable: None is connected, or one who may have it said nothing.
         """
-        waiting = self._waiting.get(cid)
+        key = cid.multihash  # some peers know a block by that, and answer one of its CIDs alone
+        waiting = self._waiting.get(key)
         if waiting is None:
-            wanted = self._asking.begin(bytes(cid), session or self._session, trio.current_time())
-            waiting = self._waiting[cid] = _Waiting(wanted)
+            wanted = self._asking.begin(cid, session or self._session, trio.current_time())
+            waiting = self._waiting[key] = _Waiting(wanted)
             self._wanting.set()
         waiting.crew += 1
         try:
@@ -134,13 +135,13 @@ class Bitswap:
         finally:
             waiting.crew -= 1
             if not waiting.crew:
-                del self._waiting[cid]
+                del self._waiting[key]
                 self._asking.abandon(waiting.wanted, trio.current_time())
         return _answer(cid, waiting.wanted)
 
     def connected(self, name: str) -> None:
         """Take up a peer; nothing happens when it is there already, or banned."""
-        if name in self._peers or self._is_banned(name):
+        if name in self._peers or self.is_banned(name):
             return
         peer = self._peers[name] = _Peer(name, self._store)
         self._newcomers.append(peer)
@@ -240,8 +241,8 @@ class Bitswap:
     async def _take(self, peer: _Peer, message: Message) -> None:
         now = trio.current_time()
         for prefix, data in message.blocks:
-            cid = cid_of(prefix, data)
-            if cid is not None and self._asking.receive(peer.name, cid, data, now):
+            known_by = multihash_of(prefix, data)
+            if known_by and self._asking.receive(peer.name, known_by, data, now):
                 peer.strikes = max(peer.strikes - 1, 0)
                 continue
             self._asking.lied(peer.name, now)
@@ -259,7 +260,7 @@ class Bitswap:
     async def _strike(self, peer: _Peer, weight: int) -> None:
         """Count what a peer should not have done, and drop it when it is too much."""
         peer.strikes += weight
-        if not peer.is_out or self._is_banned(peer.name):
+        if not peer.is_out or self.is_banned(peer.name):
             return
         self._banned[peer.name] = trio.current_time() + _BANNED_SECONDS
         if len(self._banned) > _BANNED_KEPT:
@@ -268,7 +269,8 @@ class Bitswap:
             await self._network.drop(peer.name)
         self.disconnected(peer.name)
 
-    def _is_banned(self, name: str) -> bool:
+    def is_banned(self, name: str) -> bool:
+        """Whether a peer is not to be heard for now."""
         until = self._banned.get(name)
         if until is not None and until <= trio.current_time():
             del self._banned[name]

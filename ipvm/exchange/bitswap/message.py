@@ -20,7 +20,7 @@ __all__ = [
     "InvalidMessage",
     "Message",
     "Want",
-    "cid_of",
+    "multihash_of",
     "prefix_of",
     "read_message",
     "write_message",
@@ -232,8 +232,11 @@ def prefix_of(cid: Cid) -> bytes:
     return bytes(cid)[: -len(cid.digest)]
 
 
-def cid_of(prefix: bytes, data: bytes) -> bytes | None:
-    """Hash a block that came with a prefix, and give the bytes of its CID; None if that cannot be."""
+def multihash_of(prefix: bytes, data: bytes) -> bytes | None:
+    """Hash a block that came with a prefix, and give its multihash; None if the prefix is none.
+
+    The version and the codec do not matter: whatever form of its CID was asked for, the bytes are those.
+    """
     parsed = _parse_prefix(prefix)
     if parsed is None:
         return None
@@ -243,14 +246,14 @@ def cid_of(prefix: bytes, data: bytes) -> bytes | None:
 
 @lru_cache(_PREFIXES_KEPT)
 def _parse_prefix(prefix: bytes) -> tuple[bytes, int, int] | None:
-    """Take a prefix apart: what stands before the digest in the CID, the hash, and the digest's length."""
+    """Take a prefix apart: the head of the multihash, the hash, and the length of the digest."""
     if prefix in {b"", _V0_PREFIX}:  # some leave it out where there is only one that it could be
         prefix = _V0_HEAD
+    size = prefix[-1]
     try:
         # The CID of zeros with this prefix is well formed if, and only if, the prefix is.
-        size = prefix[-1] if prefix else 0
         cid = Cid.decode(prefix + bytes(size))
         hash_digest(b"", cid.hash_code)
     except InvalidData:
         return None
-    return (prefix, cid.hash_code, size) if not cid.is_identity else None
+    return None if cid.is_identity else (cid.multihash[:-size], cid.hash_code, size)

@@ -64,11 +64,6 @@ class Serving:
         self._lacks: dict[bytes, None] = {}
 
     @property
-    def has_answers(self) -> bool:
-        """Whether something is to be said about what is here, and what not."""
-        return bool(self._haves or self._lacks)
-
-    @property
     def has_blocks(self) -> bool:
         """Whether blocks are to be sent."""
         return bool(self._blocks)

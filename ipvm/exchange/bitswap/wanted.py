@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final, final
 
+from ipvm.ipld import Cid
+
 __all__ = ["Ask", "Session", "Wanted"]
 
 _TRUST_GAINED: Final = 0.25
@@ -64,7 +66,8 @@ class Wanted:
     """One block that is wanted, and what came of it.
 
     Attributes:
-        cid: The bytes of its CID.
+        cid: The bytes of its CID, as it is asked for.
+        multihash: What it is known by when it comes.
         asks: Who is asked, and has not answered.
         has: Who says that it has it.
         lacks: Who says that it has it not.
@@ -83,13 +86,15 @@ class Wanted:
         "has",
         "is_uncertain",
         "lacks",
+        "multihash",
         "on_end",
         "session",
         "silent",
     )
 
-    def __init__(self, cid: bytes, session: Session) -> None:
-        self.cid = cid
+    def __init__(self, cid: Cid, session: Session) -> None:
+        self.cid = bytes(cid)
+        self.multihash = cid.multihash
         self.session = session
         self.asks: dict[str, Ask] = {}
         self.has: set[str] = set()

@@ -14,6 +14,7 @@ from libp2p import new_host
 from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.network.config import ConnectionConfig
+from libp2p.network.connection import swarm_connection
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
@@ -174,9 +175,7 @@ async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Ho
         InvalidPeerAddress: One of them is none.
         Refused: It cannot listen there.
     """
-    logger = logging.getLogger("libp2p")
-    if not logger.handlers:  # without one, Python writes its warnings to standard error
-        logger.addHandler(logging.NullHandler())
+    _quieten()
     addresses = [parse_listened(each) for each in listen]
     for address in addresses:
         await require_free(address)
@@ -235,6 +234,15 @@ class _Running:
                 task_status.started()
                 await self._stopped.wait()
                 await self._host.close()
+
+
+def _quieten() -> None:
+    """Keep the library from writing to standard error; who listens to its loggers still hears it."""
+    logger = logging.getLogger("libp2p")
+    if not logger.handlers:  # without one, Python writes warnings
+        logger.addHandler(logging.NullHandler())
+    # This module of 0.8.1 logs by the root logger, which gives that a handler for all of the program.
+    swarm_connection.logging = logging.getLogger(swarm_connection.__name__)
 
 
 def peer_id_of(seed: bytes) -> str:

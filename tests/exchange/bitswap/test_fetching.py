@@ -325,6 +325,20 @@ async def test_peers_of_an_older_version_are_asked_for_blocks_alone(
     assert message.wants == [Want(bytes(BLOCK.cid))]
 
 
+async def test_all_cids_of_a_block_are_asked_for_once(
+    autojump_clock: MockClock, town: "Town"
+) -> None:
+    engine, peer = town.engine("us"), town.rogue("peer")
+    town.meet("us", "peer")
+    forms = [Block.of(b"same", codec=DAG_PB, version=version) for version in (0, 1)]
+    async with trio.open_nursery() as nursery:
+        for form in (*forms, Block.of(b"same")):
+            nursery.start_soon(fetched, engine, form)
+        assert len(await peer.wants()) == 1
+        await peer.send("us", forms[1])
+    assert nothing_is_left(engine)
+
+
 async def test_blocks_of_version_0_are_fetched(
     autojump_clock: MockClock, town: "Town", stocked: Stocked
 ) -> None:

@@ -130,6 +130,23 @@ async def test_a_client_serves_nothing() -> None:
             await server.fetch(ABSENT)
 
 
+async def test_what_the_library_logs_does_not_reach_the_root(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as (server, address), open_peering([address]) as peers:
+        assert await peers.fetch(BLOCKS[0].cid)
+        bitswap = server._bitswap
+        assert bitswap is not None
+        network = bitswap._network._host.get_network()  # type: ignore[attr-defined]
+        (connection,) = network.get_connections()
+        connection._actual_transport_addresses = None
+        network.peerstore.clear_addrs(connection.muxed_conn.peer_id)
+        connection.swarm = None
+        assert not connection.get_transport_addresses()
+        connection.swarm = network
+    assert not [each for each in caplog.records if each.name == "root"]
+
+
 async def test_nothing_happens_until_something_is_fetched() -> None:
     async with open_peering([NOBODY]) as peers:
         assert peers.peers == ()
@@ -176,6 +193,45 @@ async def test_where_nobody_can_listen_it_is_told() -> None:
         async with open_peering([], listen=[wrong]) as peers:
             with pytest.raises(InvalidPeerAddress, match="like /ip4"):
                 await peers.opened()
+
+
+@asynccontextmanager
+async def serving_at(where: str) -> AsyncIterator[str]:
+    """Serve the blocks there, always as the same peer, and give the address."""
+    seed = bytes(range(32))
+    async with open_peering([], serves=await stocked(), seed=seed, listen=[where]) as peering:
+        yield (await peering.opened())[1][0]
+
+
+async def test_a_peer_that_comes_back_is_connected_again() -> None:
+    async with serving_at(LOOPBACK) as address:
+        where = address.partition("/p2p/")[0]
+    async with open_peering([address]) as peers:
+        async with serving_at(where):
+            assert await peers.fetch(BLOCKS[0].cid)
+        with pytest.raises(PeersUnavailable):
+            await peers.fetch(BLOCKS[1].cid)
+        async with serving_at(where):
+            with trio.fail_after(30):
+                while not peers.peers:
+                    await trio.lowlevel.checkpoint()
+            assert await peers.fetch(BLOCKS[1].cid) == BLOCKS[1].data
+
+
+async def test_a_peer_that_was_dropped_is_taken_up_again_when_its_time_is_over() -> None:
+    async with serving() as (_, address), open_peering([address]) as peers:
+        assert await peers.fetch(BLOCKS[0].cid)
+        bitswap, (name,) = peers._bitswap, peers.peers
+        assert bitswap is not None
+        bitswap._banned[name] = trio.current_time() + 1.5
+        await bitswap._network.drop(name)
+        with pytest.raises(PeersUnavailable):
+            await peers.fetch(BLOCKS[1].cid)
+        with trio.fail_after(30):
+            while not peers.peers:
+                await trio.lowlevel.checkpoint()
+        assert not bitswap.is_banned(name)
+        assert await peers.fetch(BLOCKS[1].cid) == BLOCKS[1].data
 
 
 async def test_nobody_is_dialled_but_who_was_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,5 @@
+"""Install Helia."""
+
+from benchmarks.helia import install
+
+install()

@@ -1,0 +1,147 @@
+"""The rows about peers: blocks over Bitswap, beside those that Helia gets from Helia."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from statistics import median
+from typing import Final
+
+import trio
+
+from benchmarks.helia import made, open_helia
+from benchmarks.measure import OURS, Rounds
+from benchmarks.row import Effort, Line, Row, Unmeasurable, optional
+from ipvm.errors import NotFound
+from ipvm.exchange import BlockService
+from ipvm.exchange.peering import Peering, open_peering
+from ipvm.ipld import Block
+from ipvm.store import Memory
+
+__all__ = ["ROWS"]
+
+_RIVAL: Final = "helia from helia"
+_ROUNDS_MAX: Final = 5
+_PROBES: Final = 50
+_LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
+_LINE_BYTES: Final = 1000
+
+
+async def _small(effort: Effort) -> Sequence[Line]:
+    """Fetch blocks of 1 KiB, 256 at once."""
+    return await _beside_helia(effort, effort.size(10_000, 20), 1024, together=256, bar=1 / 3)
+
+
+async def _large(effort: Effort) -> Sequence[Line]:
+    """Fetch blocks of 256 KiB, 16 at once."""
+    return await _beside_helia(effort, effort.size(1000, 5), 262_144, together=16, bar=1 / 1.3)
+
+
+async def _beside_helia(
+    effort: Effort, count: int, size: int, *, together: int, bar: float
+) -> Sequence[Line]:
+    rounds = min(effort.rounds, _ROUNDS_MAX)
+    blocks = [made(number, size) for number in range(count)]
+    seconds: dict[str, list[float]] = {OURS: []}
+    async with _server(count, size) as address:
+        for _ in range(rounds):
+            effort.tell(OURS)
+            seconds[OURS].append(await _fetched(address, blocks, together))
+    rivals: list[float] = []
+    with optional(effort):
+        async with open_helia() as server:
+            await server.make(count, size)
+            for _ in range(rounds):
+                effort.tell(_RIVAL)
+                async with open_helia() as client:
+                    await client.connect(server.address)
+                    rivals.append(await client.get_made(count, size, together))
+    if len(rivals) < rounds:
+        return [Line(ours=median(seconds[OURS]))]
+    return [Rounds({**seconds, _RIVAL: rivals}).line(_RIVAL, bar=bar)]
+
+
+async def _one(effort: Effort) -> Sequence[Line]:
+    """Fetch one block after the other, and look for some that are not there."""
+    probes = effort.size(_PROBES, 3)
+    got, missed = [], []
+    async with _server(probes, 1024) as address, _connected(address) as peers:
+        for number in range(probes):
+            began = time.perf_counter()
+            await peers.fetch(made(number, 1024).cid)
+            got.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            try:
+                await peers.fetch(made(number, 1025).cid)
+            except NotFound:
+                missed.append(time.perf_counter() - began)
+    return [
+        Line(part="one block", ours=median(got), bar=0.003, bar_on="ours"),
+        Line(part="one that is missing", ours=median(missed), bar=0.02, bar_on="ours"),
+    ]
+
+
+async def _fetched(address: str, blocks: Sequence[Block], together: int) -> float:
+    """Fetch blocks into a store in memory, verified, and tell the seconds."""
+    left = iter(blocks)
+
+    async def fetch_some() -> None:
+        for block in left:
+            await peers_blocks.get(block.cid)
+
+    async with _connected(address) as peers:
+        peers_blocks = BlockService(Memory(), peers)
+        began = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            for _ in range(together):
+                nursery.start_soon(fetch_some)
+        return time.perf_counter() - began
+
+
+@asynccontextmanager
+async def _connected(address: str) -> AsyncIterator[Peering]:
+    async with open_peering([address]) as peers:
+        with suppress(NotFound):
+            await peers.fetch(made(0, 1).cid)  # until the peer is connected
+        yield peers
+
+
+@asynccontextmanager
+async def _server(count: int, size: int) -> AsyncIterator[str]:
+    """Serve blocks from another process, and give its address."""
+    if find_spec("libp2p") is None:
+        raise Unmeasurable("libp2p is not installed; pip install 'ipvm[p2p]' has it")
+    command = [sys.executable, "-m", "benchmarks.peers", str(count), str(size)]
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(_run_server, command)
+        try:
+            assert process.stdout
+            yield (await process.stdout.receive_some(_LINE_BYTES)).decode().strip()
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _run_server(
+    command: Sequence[str], *, task_status: "trio.TaskStatus[trio.Process]"
+) -> None:
+    await trio.run_process(command, stdout=-1, check=False, task_status=task_status)
+
+
+async def _serve(count: int, size: int) -> None:
+    store = Memory()
+    await store.put_many([made(number, size) for number in range(count)])
+    async with open_peering([], serves=store, listen=[_LOOPBACK]) as peering:
+        _, addresses = await peering.opened()
+        print(addresses[0], flush=True)
+        await trio.sleep_forever()
+
+
+ROWS: Final = (
+    Row("bitswap-1k", "10,000 blocks of 1 KiB from one peer, 256 at once, beside Helia", _small),
+    Row("bitswap-256k", "1000 blocks of 256 KiB from one peer, 16 at once, beside Helia", _large),
+    Row("bitswap-one", "one block from a peer, and one that it has not", _one),
+)
+
+if __name__ == "__main__":
+    trio.run(_serve, int(sys.argv[1]), int(sys.argv[2]))
