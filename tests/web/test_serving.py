@@ -1,0 +1,87 @@
+"""The gateway answers on real sockets, whoever asks, however badly."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+import trio
+
+from ipvm.ipld import Block, Cid
+from ipvm.store import Memory
+from ipvm.web import serve
+
+DATA = b"some bytes" * 30_000
+BLOCK = Block.of(DATA)
+RAW_URL = f"/ipfs/{BLOCK.cid}?format=raw"
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[str, int]]:
+    store = Memory()
+    await store.put(BLOCK)
+    async with trio.open_nursery() as nursery:
+        yield await nursery.start(partial(serve, store))
+        nursery.cancel_scope.cancel()
+
+
+async def told(address: tuple[str, int], sent: bytes) -> bytes:
+    got = b""
+    with trio.fail_after(10):
+        async with await trio.open_tcp_stream(*address) as stream:
+            await stream.send_all(sent)
+            async for piece in stream:
+                got += bytes(piece)
+    return got
+
+
+def asking(target: str, *headers: str, method: str = "GET") -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", *headers, "Connection: close", "", ""]
+    return "\r\n".join(lines).encode()
+
+
+async def test_a_block_is_served_byte_for_byte_and_may_be_kept_for_ever() -> None:
+    async with served() as address:
+        head, _, body = (await told(address, asking(RAW_URL))).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"immutable" in head
+    assert body == DATA
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (asking(f"/ipfs/{BLOCK.cid}", "Accept: application/vnd.ipld.raw"), 200),
+        (asking(RAW_URL, f'If-None-Match: "{BLOCK.cid}.raw"'), 304),
+        (asking(RAW_URL, method="HEAD"), 200),
+        (asking(RAW_URL, method="DELETE"), 405),
+        (asking(f"/ipfs/{BLOCK.cid}"), 406),
+        (asking(f"/ipfs/{BLOCK.cid}?format=car"), 406),
+        (asking("/ipfs/%ff%zz?format=raw"), 400),
+        (asking(f"/ipfs/{Cid.of(b'absent')}?format=raw"), 404),
+        (asking("/ipfs/" + "a/" * 5_000), 501),
+        (asking("/else"), 404),
+        (asking(RAW_URL, "Content-Length: 3", method="POST") + b"abc", 413),
+        (asking("/" + "a" * 100_000), 431),
+        (b"no HTTP\r\n\r\n", 400),
+    ],
+)
+async def test_each_request_gets_its_status(request_: bytes, status: int) -> None:
+    async with served() as address:
+        got = await told(address, request_)
+    assert got.startswith(b"HTTP/1.1 %d" % status)
+
+
+async def test_pipelined_requests_are_answered_in_turn() -> None:
+    first = f"GET {RAW_URL} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    async with served() as address:
+        got = await told(address, first + asking(RAW_URL))
+    assert got.count(b"HTTP/1.1 200") == 2
+
+
+async def test_a_connection_closed_in_the_middle_ends_only_itself() -> None:
+    async with served() as address:
+        for _ in range(5):
+            async with await trio.open_tcp_stream(*address) as stream:
+                await stream.send_all(asking(RAW_URL))
+        assert (await told(address, asking(RAW_URL))).endswith(DATA)
