@@ -76,7 +76,7 @@ def vectors() -> Path:
 
 @pytest.fixture(scope="session")
 def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Daemon]":
-    """A real Kubo that runs, without a network. Where there is none, the test is skipped."""
+    """A real Kubo that runs, and knows nobody. Where there is none, the test is skipped."""
     spec = spec_from_file_location("tests.kubo", ROOT / "tests" / "kubo.py")
     assert spec is not None
     assert spec.loader is not None

@@ -9,6 +9,7 @@ the variable IPVM_KUBO first, then there, then at `ipfs` on PATH, and are skippe
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,7 @@ STOP_SECONDS_MAX = 20
 
 @dataclass(frozen=True)
 class Daemon:
-    """A Kubo that runs with a repository of its own, and without a network."""
+    """A Kubo that runs with a repository of its own, on the loopback interface, and knows nobody."""
 
     program: Path
     home: Path
@@ -41,6 +42,14 @@ class Daemon:
     @property
     def api(self) -> str:
         return (self.home / "api").read_text().strip()
+
+    @property
+    def swarm(self) -> str:
+        """Where its peers reach it."""
+        addresses: list[str] = json.loads(self.run("id"))["Addresses"]
+        return next(
+            each for each in addresses if re.fullmatch(r"/ip4/[\d.]+/tcp/\d+/p2p/\w+", each)
+        )
 
     def run(self, *words: object, given: bytes = b"") -> bytes:
         """Give a command to it, as a person does."""
@@ -63,8 +72,9 @@ def running(program: Path, home: Path) -> Iterator[Daemon]:
     for name in ("Gateway", "API"):
         daemon.run("config", f"Addresses.{name}", "/ip4/127.0.0.1/tcp/0")
     daemon.run("config", "--json", "Gateway.NoFetch", "true")
+    daemon.run("config", "Routing.Type", "dht")  # others ask servers on the internet
     with subprocess.Popen(
-        [daemon.program, "daemon", "--offline"],
+        [daemon.program, "daemon"],
         env=daemon.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

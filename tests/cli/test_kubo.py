@@ -96,7 +96,7 @@ def test_a_function_that_kubo_got_is_called_elsewhere(
     (published,) = record["published"]
     sent = published["kubo"]
     assert (sent["roots"], sent["announced"]) == ([published["cid"]], False)
-    assert "online mode" in sent["problem"]
+    assert "no connected peers" in sent["problem"]
     pins = kubo_daemon.run("pin", "ls", "--names", "--type=recursive").decode()
     assert f"{published['cid']} recursive ipvm math" in pins
     kubo_daemon.run("repo", "gc")

@@ -153,7 +153,8 @@ class Kubo:
             What `write_car` returned.
 
         Raises:
-            KuboUnavailable: It cannot be reached, or does not take or pin that.
+            KuboUnavailable: It cannot be reached, or does not take or pin that. One that has peers
+                looks for what is missing below a root for ten minutes.
             IpvmError: What `write_car` raised. Nothing is pinned then.
         """
         rpc = self._ready()
@@ -169,18 +170,19 @@ class Kubo:
         raise rpc.silence(_PIN_SECONDS_MAX)
 
     async def pin(self, cid: Cid, *, name: str) -> None:
-        """Let it keep a block with all that it reaches, which has to be there.
+        """Let it keep a block with all that it reaches. It looks for what it lacks.
 
         Args:
             cid: The block.
             name: By what it is listed; what is too long for Kubo is cut off.
 
         Raises:
-            KuboUnavailable: It cannot be reached, has not got all of it, or does not pin it.
+            KuboUnavailable: It cannot be reached, does not get all of it, or does not pin it.
         """
         rpc = self._ready()
         short = name.encode("utf-8", "replace")[:_NAME_BYTES_MAX].decode("utf-8", "ignore")
-        options = {"name": short, "offline": "true"}
+        # It would look for what is missing among its peers, and does not heed `offline` there.
+        options = {"name": short, "timeout": f"{_PIN_SECONDS_MAX}s"}
         with trio.move_on_after(_PIN_SECONDS_MAX):
             async with rpc.ask("pin/add", str(cid), options) as download:
                 await download.read(_REPORT_BYTES_MAX)

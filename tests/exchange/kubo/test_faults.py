@@ -120,7 +120,7 @@ async def test_what_it_has_not_is_not_found_and_asked_for_with_offline(
     assert [each.split()[1] for each in pretender.asked] == [
         f"/api/v0/block/get?arg={BLOCK.cid}&offline=true",
         f"/api/v0/dag/export?arg={BLOCK.cid}&offline=true",
-        f"/api/v0/pin/add?arg={BLOCK.cid}&name=x&offline=true",
+        f"/api/v0/pin/add?arg={BLOCK.cid}&name=x&timeout=600s",
     ]
 
 
