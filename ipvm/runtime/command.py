@@ -137,7 +137,8 @@ class _CommandRun:
         self._run = run
         self._task = task
         self._streams = streams
-        self._nodes = NodeSource(Reading(run), kept_bytes_max=_KEPT_NODES_BYTES)
+        self._reading = Reading(run)
+        self._nodes = NodeSource(self._reading, kept_bytes_max=_KEPT_NODES_BYTES)
 
     @property
     def reads(self) -> set[Cid]:
@@ -162,7 +163,8 @@ class _CommandRun:
                 seed=invocation.cid.digest,
                 written_bytes_max=bytes_max,
             )
-            ended = await self._lived(setting, command, (out, err))
+            async with self._reading.ahead():
+                ended = await self._lived(setting, command, (out, err))
         if self._run.obstacle is not None:
             raise self._run.obstacle
         if ended.failure is None:

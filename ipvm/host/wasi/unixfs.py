@@ -22,7 +22,7 @@ __all__ = ["UnixFile", "UnixFolder", "UnixOrigin", "folder_origin", "origin_of"]
 
 _DAG_BYTES_UNKNOWN: Final = 0
 _PIECE_BYTES_MIN: Final = 64 * 1024
-_AHEAD: Final = 7
+_AHEAD: Final = 15
 """Parts of a file that are expected to be read, when it is read in order."""
 
 
