@@ -1,10 +1,12 @@
 """Listen, and answer what comes over each connection, one request after the other.
 
 Nobody holds much: there are so many connections and no more, a head has a size, and whoever takes
-too long to ask or to take an answer is cut off. One answer per connection is in memory at a time.
+too long to ask or to take an answer is cut off. So many answers are in memory at a time, and no more:
+who asks meanwhile waits for its turn.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -17,6 +19,9 @@ from ipvm.web.answering import Answer, answered, refusal
 __all__ = ["serve"]
 
 _CONNECTIONS_MAX: Final = 256
+_ANSWERS_MAX: Final = 32
+"""Answers that are in memory together; each holds a block of up to 4 MiB."""
+_REFUSAL_SECONDS: Final = 5.0
 _HEAD_BYTES_MAX: Final = 16_384
 _RECEIVE_BYTES: Final = 16_384
 _REQUEST_SECONDS: Final = 30.0
@@ -47,30 +52,40 @@ async def serve(
     """
     listeners = await trio.open_tcp_listeners(port, host=host)
     address = listeners[0].socket.getsockname()
-    places = trio.CapacityLimiter(_CONNECTIONS_MAX)
+    places, answers = trio.CapacityLimiter(_CONNECTIONS_MAX), trio.CapacityLimiter(_ANSWERS_MAX)
     async with trio.open_nursery() as nursery:
-        handler: Callable[[trio.SocketStream], Awaitable[None]] = partial(_visit, store, places)
+        handler: Callable[[trio.SocketStream], Awaitable[None]] = partial(
+            _visit, store, places, answers
+        )
         await nursery.start(trio.serve_listeners, handler, listeners)
         task_status.started((str(address[0]), int(address[1])))
 
 
 async def _visit(
-    store: Blockstore, places: trio.CapacityLimiter, stream: trio.SocketStream
+    store: Blockstore,
+    places: trio.CapacityLimiter,
+    answers: trio.CapacityLimiter,
+    stream: trio.SocketStream,
 ) -> None:
     async with stream:
         try:
             places.acquire_nowait()
         except trio.WouldBlock:
+            with trio.move_on_after(_REFUSAL_SECONDS), suppress(trio.BrokenResourceError):
+                await _send(h11.Connection(h11.SERVER), stream, refusal(503, "too many are served"))
+                await _drain(stream)
             return
         try:
-            await _converse(store, stream)
+            await _converse(store, answers, stream)
         except (h11.LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
             return
         finally:
             places.release()
 
 
-async def _converse(store: Blockstore, stream: trio.SocketStream) -> None:
+async def _converse(
+    store: Blockstore, answers: trio.CapacityLimiter, stream: trio.SocketStream
+) -> None:
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES_MAX)
     keeps = True
     while keeps:
@@ -86,8 +101,10 @@ async def _converse(store: Blockstore, stream: trio.SocketStream) -> None:
             return
         keeps = False
         with trio.move_on_after(_ANSWER_SECONDS):
-            answer = await _answer(store, request)
-            await _send(http, stream, answer, has_body=request.method != b"HEAD")
+            async with answers:
+                answer = await _answer(store, request)
+                await _send(http, stream, answer, has_body=request.method != b"HEAD")
+                del answer
             keeps = http.our_state is h11.DONE and http.their_state is h11.DONE
             if keeps:
                 http.start_next_cycle()
@@ -122,8 +139,10 @@ async def _send(
     if answer.status != _NOT_MODIFIED:
         headers.append(("Content-Length", str(len(answer.body))))
     head = http.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-    body = http.send(h11.Data(data=answer.body)) or b"" if has_body and answer.body else b""
-    await stream.send_all(head + body + (http.send(h11.EndOfMessage()) or b""))
+    await stream.send_all(head)
+    if has_body and answer.body:
+        await stream.send_all(http.send(h11.Data(data=answer.body)) or b"")
+    http.send(h11.EndOfMessage())  # a body with a length has no end of its own
 
 
 async def _drain(stream: trio.SocketStream) -> None:

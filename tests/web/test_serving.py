@@ -1,11 +1,12 @@
 """The gateway answers on real sockets, whoever asks, however badly."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from ipvm.ipld import Block, Cid
 from ipvm.store import Memory
@@ -85,3 +86,37 @@ async def test_a_connection_closed_in_the_middle_ends_only_itself() -> None:
             async with await trio.open_tcp_stream(*address) as stream:
                 await stream.send_all(asking(RAW_URL))
         assert (await told(address, asking(RAW_URL))).endswith(DATA)
+
+
+async def test_who_comes_when_all_places_are_taken_is_told() -> None:
+    async with served() as address, AsyncExitStack() as stack:
+        for _ in range(256):
+            await stack.enter_async_context(await trio.open_tcp_stream(*address))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (await told(address, asking(RAW_URL))).startswith(b"HTTP/1.1 503")
+
+
+async def test_those_who_take_no_answer_hold_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait for their turn, and get it when one of them is gone."""
+    monkeypatch.setattr("ipvm.web.serving._ANSWERS_MAX", 1)
+    large = Block.of(bytes(4 * 1024 * 1024))
+    store = Memory()
+    await store.put_many([large, BLOCK])
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(partial(serve, store))
+        slow = await trio.open_tcp_stream(*address)
+        await slow.send_all(asking(f"/ipfs/{large.cid}?format=raw"))
+        await slow.receive_some(1)
+        got: list[bytes] = []
+
+        async def ask() -> None:
+            got.append(await told(address, asking(RAW_URL)))
+
+        nursery.start_soon(ask)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert got == []
+        await slow.aclose()
+        while not got:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        nursery.cancel_scope.cancel()
+    assert got[0].startswith(b"HTTP/1.1 200")
