@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from typing import Final, TypeAlias, final
+from typing import IO, Final, TypeAlias, final
 
 import trio
 
@@ -15,8 +15,7 @@ Listen: TypeAlias = Callable[[bytes], None]
 """Takes what a command writes, at once; on any thread."""
 
 _MEMORY_BYTES: Final = 1024 * 1024
-"""Bytes that stay in memory; what is more goes to a temporary file."""
-_PIECE_BYTES: Final = 1024 * 1024
+"""Bytes that stay in memory; what is more goes to a temporary file, so many at a time."""
 
 
 @final
@@ -31,9 +30,10 @@ class Spool:
             bytes_max: Bytes that may be written.
         """
         self._listen = listen
+        self._left = bytes_max
         self._bytes_max = bytes_max
-        self._bytes = 0
-        self._file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, prefix="ipvm-")  # noqa: SIM115 - closed by `close`
+        self._last = bytearray()
+        self._file: IO[bytes] | None = None
 
     def write(self, data: bytes) -> None:
         """Take what is written.
@@ -42,24 +42,40 @@ class Spool:
             LimitExceeded: It is more than may be kept.
             Refused: There is no room for it.
         """
-        self._bytes += len(data)
-        if self._bytes > self._bytes_max:
+        self._left -= len(data)
+        if self._left < 0:
             raise LimitExceeded("made_bytes_max", self._bytes_max, how=HOW_TO_RAISE)
-        try:
-            self._file.write(data)
-        except OSError as error:
-            msg = f"what the command writes finds no room in {tempfile.gettempdir()}: {error}"
-            raise Refused(msg) from error
+        self._last += data
+        if len(self._last) > _MEMORY_BYTES:
+            self._put_away()
         if self._listen is not None:
             self._listen(data)
 
+    def _put_away(self) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="ipvm-", buffering=0)  # noqa: SIM115 - closed by `close`
+            view = memoryview(self._last)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            msg = f"what the command writes finds no room in {tempfile.gettempdir()}: {error}"
+            raise Refused(msg) from error
+        self._last = bytearray()
+
     async def pieces(self) -> AsyncIterator[bytes]:
         """Give all that was written."""
-        self._file.seek(0)
-        while piece := self._file.read(_PIECE_BYTES):
+        if self._file is not None:
+            self._file.seek(0)
+            while piece := self._file.read(_MEMORY_BYTES):
+                await trio.lowlevel.checkpoint()
+                yield piece
+        if self._last:
             await trio.lowlevel.checkpoint()
-            yield piece
+            yield bytes(self._last)
 
     def close(self) -> None:
         """Forget it."""
-        self._file.close()
+        self._last.clear()
+        if self._file is not None:
+            self._file.close()
