@@ -26,6 +26,7 @@ from ipvm.files.resolving import Place, TreePath, child, parse_tree_path, resolv
 from ipvm.files.source import Blocks, NodeSource
 from ipvm.ipld import Cid
 from ipvm.limits import TREE_DEPTH_MAX
+from ipvm.model import File
 
 __all__ = ["Files", "Kind", "Stat", "Walk"]
 
@@ -34,6 +35,9 @@ _KEPT_BYTES_MAX: Final = 2 * READ_AHEAD_BYTES
 
 Kind: TypeAlias = Literal["file", "directory", "symlink", "value"]
 """What a path may lead to; a value is a block of DAG-CBOR or DAG-JSON, or a part of one."""
+
+Where: TypeAlias = "Cid | str | File | Place"
+"""A CID, a path as text, what a function is given as a file, or a place that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +78,13 @@ class Files:
             blocks, kept_bytes_max=_KEPT_BYTES_MAX, pieces_bytes_max=_KEPT_BYTES_MAX
         )
 
-    async def resolve(self, path: Cid | str | TreePath, *, follow: bool = True) -> Place:
+    async def resolve(self, path: Cid | str | File | TreePath, *, follow: bool = True) -> Place:
         """Give what a path leads to; unless `follow`, a symlink at its end stays one."""
         await trio.lowlevel.checkpoint()
         if isinstance(path, str):
             path = parse_tree_path(path)
+        elif isinstance(path, File):
+            path = path.cid
         return await resolve(
             self._nodes, TreePath(path) if isinstance(path, Cid) else path, follow=follow
         )
@@ -88,7 +94,7 @@ class Files:
         await trio.lowlevel.checkpoint()
         return await child(self._nodes, folder, name)
 
-    async def open(self, path: Cid | str | Place) -> FileReader:
+    async def open(self, path: Where) -> FileReader:
         """Give a file, to be read by range.
 
         Raises:
@@ -99,13 +105,11 @@ class Files:
             raise InvalidNode(f"{place.path} is no file, but a {_kind(place)}")
         return FileReader(self._nodes, place.node, place.path)
 
-    async def read(
-        self, path: Cid | str | Place, offset: int = 0, length: int | None = None
-    ) -> bytes:
+    async def read(self, path: Where, offset: int = 0, length: int | None = None) -> bytes:
         """Give a range of a file, or all of it, in memory."""
         return await (await self.open(path)).read(offset, length)
 
-    async def listing(self, path: Cid | str | Place) -> Listing:
+    async def listing(self, path: Where) -> Listing:
         """Give a folder, to be listed: `async for entry in await files.listing(path)`.
 
         Raises:
@@ -116,7 +120,7 @@ class Files:
             raise InvalidNode(f"{place.path} is no folder, but a {_kind(place)}")
         return Listing(self._nodes, place.node, place.path)
 
-    async def contents(self, path: Cid | str | Place) -> Contents:
+    async def contents(self, path: Where) -> Contents:
         """Give a folder, to be entered: `async for entry, place in await files.contents(path)`.
 
         Raises:
@@ -125,11 +129,11 @@ class Files:
         place = await self._found(path)
         return Contents(self._nodes, await self.listing(place), place.path)
 
-    async def entries(self, path: Cid | str | Place) -> Sequence[Entry]:
+    async def entries(self, path: Where) -> Sequence[Entry]:
         """List a folder at once; it may be long (see `listing`)."""
         return [entry async for entry in await self.listing(path)]
 
-    async def stat(self, path: Cid | str | Place, *, follow: bool = True) -> Stat:
+    async def stat(self, path: Where, *, follow: bool = True) -> Stat:
         """Tell what something is; unless `follow`, a symlink at the end of a path stays one."""
         place = await self._found(path, follow=follow)
         node = place.node
@@ -154,11 +158,11 @@ class Files:
             mtime_nanoseconds=node.mtime_nanoseconds,
         )
 
-    async def walk(self, path: Cid | str | Place) -> "Walk":
+    async def walk(self, path: Where) -> "Walk":
         """Give all that is below something: `async for place in await files.walk(path)`."""
         return Walk(self, await self._found(path))
 
-    async def _found(self, path: Cid | str | Place, *, follow: bool = True) -> Place:
+    async def _found(self, path: Where, *, follow: bool = True) -> Place:
         if isinstance(path, Place):
             await trio.lowlevel.checkpoint()
             return path

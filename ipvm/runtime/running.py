@@ -17,7 +17,7 @@ from ipvm.files import Files, TreePath, parse_tree_path
 from ipvm.files.adding import add
 from ipvm.ipld import Cid
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
-from ipvm.model import Command, InvalidRecord, Profile
+from ipvm.model import Command, File, InvalidRecord, Profile
 from ipvm.runtime.command import Streams, run_command
 from ipvm.runtime.command_result import CommandResult
 from ipvm.runtime.keeping import pins_with
@@ -28,8 +28,8 @@ from ipvm.store import Pin
 
 __all__ = ["OUTPUTS", "CommandResult", "Content", "Listen", "RunOptions", "run"]
 
-Content: TypeAlias = Cid | str | Path | bytes | AsyncIterable[bytes]
-"""A CID; as text, `CID/a/b` or a path of this machine; a path of this machine; or the bytes of a file,
+Content: TypeAlias = Cid | File | str | Path | bytes | AsyncIterable[bytes]
+"""A CID; a file; as text, `CID/a/b` or a path of this machine; a path of this machine; or the bytes of a file,
 together or piece by piece."""
 
 OUTPUTS: Final = "/outputs"
@@ -144,8 +144,8 @@ class _Contents:
 
     async def cid(self, content: Content) -> Cid:
         """Give the CID of anything."""
-        if isinstance(content, Cid):
-            return content
+        if isinstance(content, Cid | File):
+            return content.cid if isinstance(content, File) else content
         path = _tree_path(content) if isinstance(content, str) else None
         if path is not None:
             found = (await self._files.resolve(path)).node.cid

@@ -5,6 +5,7 @@ from typing import final
 
 from ipvm.files import FileReader
 from ipvm.ipld import Cid
+from ipvm.model import File
 from ipvm.node import Node
 from ipvm.sync.loop import Loop
 
@@ -46,6 +47,6 @@ class SyncFiles:
         self._loop = loop
         self._files = node.files
 
-    def open(self, path: Cid | str) -> SyncFile:
+    def open(self, path: Cid | str | File) -> SyncFile:
         """Give a file, to be read by range."""
         return SyncFile(self._loop, self._loop.wait(lambda: self._files.open(path)))

@@ -79,3 +79,11 @@ def test_files_are_read_without_trio(tmp_path: Path) -> None:
         assert (file.size, file.read(300, 3)) == (len(CONTENT), CONTENT[300:303])
         assert b"".join(file.pieces()) == CONTENT
         assert b"".join(file.pieces(5, 1_500_000)) == CONTENT[5:1_500_005]
+
+
+async def test_a_file_is_opened_read_and_told_about_by_itself(node: ipvm.Node) -> None:
+    file = ipvm.File(await node.add(b"one\ntwo\n"))
+    opened = await node.files.open(file)
+    assert (opened.size, await opened.read(4, 3)) == (8, b"two")
+    assert await node.files.read(file) == b"one\ntwo\n"
+    assert (await node.files.stat(file)).kind == "file"

@@ -45,7 +45,7 @@ async def pieces() -> AsyncIterator[bytes]:
 async def test_standard_input(node: ipvm.Node, run: Run) -> None:
     assert await said(node, run, "stdin") == []
     content = await node.add(b"one\ntwo\n")
-    for stdin in (b"one\ntwo\n", content, str(content), pieces()):
+    for stdin in (b"one\ntwo\n", content, str(content), ipvm.File(content), pieces()):
         assert await said(node, run, "stdin", stdin=stdin) == ["one", "two"]
 
 
