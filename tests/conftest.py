@@ -7,6 +7,7 @@ in CI (the variable `CI` is set) `ci`, which tries more and the same each time.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,15 @@ HOME_CACHE = os.environ.get("XDG_CACHE_HOME")
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt what they start, also where a shell began this in the background.
+
+    Such a shell has SIGINT ignored, and so would all children have.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
