@@ -31,7 +31,7 @@ async def main():
             assert not done.problems, done
             print(done.freed.blocks, flush=True)
 
-trio.run(main)
+trio.run(main, restrict_keyboard_interrupt_to_checkpoints=True)
 """
 
 HOLD_A_LEASE = """
@@ -177,7 +177,8 @@ async def test_a_collection_that_is_ended_at_any_moment_loses_nothing(
         async with running(COLLECT_FOREVER, folder) as process:
             await trio.sleep(chance.uniform(0, 0.3))
             process.send_signal(end)
-            await process.wait()
+            with trio.fail_after(60):
+                await process.wait()
         with Lmdb(folder) as store:
             assert [fault async for fault in Check(store)] == []
             assert len(await store.pins()) == 5
