@@ -1,10 +1,9 @@
 """`ipvm add`: import files and folders, print their CIDs."""
 
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 import click
 import trio
@@ -13,8 +12,8 @@ from ipvm.cli.inputs import STANDARD_INPUT
 from ipvm.cli.options import Command
 from ipvm.cli.output import Output
 from ipvm.cli.session import Session, run
+from ipvm.cli.streams import standard_input_pieces
 from ipvm.cli.terminal import unicode_path
-from ipvm.errors import Refused
 from ipvm.files.adding import Importer, ImportOptions, pinning, profile_named, root_name
 from ipvm.files.disk import Added
 from ipvm.files.profiles import PROFILES, V1_2025
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from ipvm.files.nodes import Written
 
 __all__ = ["add"]
-
-_PIECE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +113,7 @@ async def _import(request: _Request, session: Session) -> list[Cid]:
     roots: list[tuple[str, Written]] = []
     for path in request.paths:
         if path == STANDARD_INPUT:
-            written = await importer.stream(_standard_input(), STANDARD_INPUT)
+            written = await importer.stream(standard_input_pieces(), STANDARD_INPUT)
             roots.append((str(written.cid), written))  # as `ipfs add` names it
         else:
             written = await importer.path(path, root_name(path))
@@ -132,21 +129,6 @@ async def _import(request: _Request, session: Session) -> list[Cid]:
 
 async def _forget(_blocks: Sequence[Block]) -> None:
     await trio.lowlevel.checkpoint()
-
-
-async def _standard_input() -> AsyncIterator[bytes]:
-    if sys.stdin is None:
-        return
-    # A buffer has a lock, which an abandoned thread would hold while the interpreter ends.
-    stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-    while True:
-        try:
-            data = await trio.to_thread.run_sync(stream.read, _PIECE_BYTES, abandon_on_cancel=True)
-        except OSError as error:
-            raise Refused(f"standard input cannot be read: {error.strerror}") from error
-        if not data:
-            return
-        yield data
 
 
 @final

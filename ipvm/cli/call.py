@@ -1,33 +1,28 @@
 """`ipvm call`: call a function, print its result."""
 
-import math
 import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, get_args
+from typing import Final
 
 import click
 import trio
 
 from ipvm.cli.arguments import parse_arguments
+from ipvm.cli.bounds import bounded, within
 from ipvm.cli.inputs import Given, given
 from ipvm.cli.options import Command
 from ipvm.cli.output import Output
 from ipvm.cli.results import record_form, write_raw, write_result
 from ipvm.cli.session import Session, run
-from ipvm.errors import LimitExceeded
 from ipvm.ipld import Value
-from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Profile
 from ipvm.runtime import Function, Measured, Receipt
-from ipvm.runtime.keeping import pins_with
-from ipvm.store import Pin
 
 __all__ = ["call"]
 
 _NUMBER: Final = re.compile(r"-(\.?\d|Infinity$)")
-_AMOUNT: Final = click.IntRange(min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,33 +72,7 @@ class _Call(Command):
     "--receipt", is_flag=True, help="Keep a receipt of the call, pin it, and tell its CID."
 )
 @click.option("--raw", is_flag=True, help="Write bytes and text as they are, the rest as DAG-CBOR.")
-@click.option(
-    "--fuel",
-    metavar="N",
-    type=_AMOUNT,
-    default=FUEL_DEFAULT,
-    help="Fuel that it may use; 1000000000 is about a second.",
-)
-@click.option(
-    "--memory",
-    metavar="BYTES",
-    type=_AMOUNT,
-    default=MEMORY_DEFAULT,
-    help="Bytes that its memories may take together.",
-)
-@click.option(
-    "--profile",
-    type=click.Choice(get_args(Profile)),
-    default="deterministic",
-    help="How the engine is set up; fast counts no fuel.",
-)
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    default=math.inf,
-    help="Give up when loading and running take longer.",
-)
+@bounded
 @click.pass_context
 def call(context: click.Context, /, **_parameters: object) -> None:
     """Call a function and print its result.
@@ -131,7 +100,7 @@ async def _call(request: _Request, words: list[Given], session: Session) -> None
 
 
 async def _call_in_time(request: _Request, words: list[Given], session: Session) -> None:
-    with trio.move_on_after(request.timeout):
+    with within(request.timeout):
         began = trio.current_time()
         function = await _load(request, session)
         arguments = parse_arguments(function.signature, words, name=request.function)
@@ -139,18 +108,13 @@ async def _call_in_time(request: _Request, words: list[Given], session: Session)
         session.activity.text = f"Running {function.name}"
         if request.receipt:
             receipt = await function.receipt(*arguments)
-            surveyed = (await session.node.survey(function.cid)).nodes.values()
-            modules = [each.info for each in surveyed if each.info is not None]
-            await session.node.pins.keep(pins_with(Pin(cid=receipt.cid, reach="partial"), modules))
+            await session.node.pins.keep(function.pins_of(receipt))
             answer: Receipt | Measured = receipt
         else:
             answer = await function.measured(*arguments)
         seconds = trio.current_time() - loaded
         _note(session.output, function, answer, seconds=seconds, loading=loaded - began)
         _write(request, session.output, function, answer, seconds)
-        return
-    how = "raise it with --timeout SECONDS"
-    raise LimitExceeded("timeout_seconds", request.timeout, how=how)
 
 
 async def _load(request: _Request, session: Session) -> Function:

@@ -1,30 +1,26 @@
 """`ipvm run`: run a WASI command over files and folders by CID."""
 
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, get_args
+from typing import Final
 
 import click
-import trio
 
+from ipvm.cli.bounds import bounded, within
 from ipvm.cli.inputs import STANDARD_INPUT
 from ipvm.cli.options import Command
 from ipvm.cli.passing_on import PassingOn, passing_on
 from ipvm.cli.session import Session, path_shown, run as run_on_node
 from ipvm.cli.streams import standard_input_pieces
 from ipvm.cli.terminal import is_terminal, say
-from ipvm.errors import LimitExceeded
 from ipvm.ipld import Cid, Value
-from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Profile
 from ipvm.runtime.running import CommandResult, RunOptions
 
 __all__ = ["run"]
 
-_AMOUNT: Final = click.IntRange(min=1)
 _EXIT_CODES: Final = 256
 _EMPTY: Final = Cid.parse("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354")
 """The empty folder."""
@@ -105,33 +101,7 @@ def _pairs(
     "--raw", is_flag=True, help="Let it write to a terminal what does not print, colours too."
 )
 @click.option("--no-pin", is_flag=True, help="Let the record be collected as garbage.")
-@click.option(
-    "--fuel",
-    metavar="N",
-    type=_AMOUNT,
-    default=FUEL_DEFAULT,
-    help="Fuel that it may use; 1000000000 is about a second.",
-)
-@click.option(
-    "--memory",
-    metavar="BYTES",
-    type=_AMOUNT,
-    default=MEMORY_DEFAULT,
-    help="Bytes that its memories may take together.",
-)
-@click.option(
-    "--profile",
-    type=click.Choice(get_args(Profile)),
-    default="deterministic",
-    help="How the engine is set up; fast counts no fuel.",
-)
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    default=math.inf,
-    help="Give up when loading and running take longer.",
-)
+@bounded
 @click.pass_context
 def run(context: click.Context, /, **_parameters: object) -> None:
     """Run a WASI command over files and folders by CID, and keep what it writes.
@@ -149,7 +119,7 @@ def run(context: click.Context, /, **_parameters: object) -> None:
 
 
 async def _run(request: _Request, session: Session) -> int:
-    with trio.move_on_after(request.timeout):
+    with within(request.timeout):
         root = await session.resolve(request.target)
         passed_on = [
             passing_on(stream, session.activity, raw=request.raw)
@@ -160,11 +130,9 @@ async def _run(request: _Request, session: Session) -> int:
         if result.error is not None or session.output.takes_notes:
             _end_line(*passed_on)
         _tell(session, result)
-        if result.error is not None:
-            raise result.error
-        return _exit_code(result.exit)
-    how = "raise it with --timeout SECONDS"
-    raise LimitExceeded("timeout_seconds", request.timeout, how=how)
+    if result.error is not None:
+        raise result.error
+    return _exit_code(result.exit)
 
 
 def _options(

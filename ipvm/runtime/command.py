@@ -33,7 +33,7 @@ from ipvm.runtime.records import invocation_block, keep_receipt, outcome
 from ipvm.runtime.run import Run
 from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen, Spool
-from ipvm.runtime.task import Task, fuel_used
+from ipvm.runtime.task import Task, fuel_used, task_of
 from ipvm.wasm import FuncType
 
 __all__ = ["Streams", "run_command"]
@@ -90,14 +90,8 @@ async def run_command(
         )
     except InvalidRecord as error:
         raise InvalidArguments(f"{error.path}: {error.problem}") from error
-    task = Task(
-        entry=entry,
-        operands=(),
-        fuel=options.fuel_for(program.profile),
-        memory=options.memory,
-    )
     tree = runtime.run()
-    run = _CommandRun(runtime, tree, task, streams)
+    run = _CommandRun(runtime, tree, task_of(entry, options), streams)
     try:
         ended = await run.result(invocation, [_NAME, *arguments], command)
     finally:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, final
 from ipvm.ipld import Value
 from ipvm.runtime.by_name import FunctionsByName
 from ipvm.runtime.entry import Entry, LoadedProgram
+from ipvm.runtime.keeping import pins_of_record
 from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.presentation import as_html, headline, help_text
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.runtime import Runtime
+from ipvm.store import Pin
 
 if TYPE_CHECKING:
     from ipvm.runtime.batch import Batch
@@ -56,6 +58,10 @@ class Function:
         A function that fails has a receipt too: its `error` says how, and its `value` raises it.
         """
         return await self._runtime.receipt(self._entry, arguments, self._options)
+
+    def pins_of(self, receipt: Receipt) -> list[Pin]:
+        """Give the pins that keep a receipt of this function, and all that it is about."""
+        return pins_of_record(receipt.cid, self._entry.program)
 
     def map(
         self,

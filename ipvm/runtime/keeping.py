@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from ipvm.linker import named_by_cid
+from ipvm.ipld import Cid
+from ipvm.linker import CompiledProgram, named_by_cid
 from ipvm.store import Pin
 from ipvm.wasm import ModuleInfo
 
-__all__ = ["pins_with"]
+__all__ = ["pins_of_record", "pins_with"]
 
 
 def pins_with(pin: Pin, modules: Iterable[ModuleInfo]) -> list[Pin]:
@@ -17,3 +18,8 @@ def pins_with(pin: Pin, modules: Iterable[ModuleInfo]) -> list[Pin]:
     """
     others = named_by_cid(modules)
     return [pin, *[Pin(cid=cid, reach="partial", name=str(cid)) for cid in others]]
+
+
+def pins_of_record(cid: Cid, program: CompiledProgram) -> list[Pin]:
+    """Give the pins that keep the record of a run, and the program that ran."""
+    return pins_with(Pin(cid=cid, reach="partial"), [node.info for node in program.plan.nodes])

@@ -28,12 +28,12 @@ from ipvm.runtime.abi import Operand, read_results
 from ipvm.runtime.backtrace import failure_of
 from ipvm.runtime.direct import direct_value
 from ipvm.runtime.entry import Entry, LoadedProgram
-from ipvm.runtime.live_function import LiveFunction, task_of
+from ipvm.runtime.live_function import LiveFunction
 from ipvm.runtime.options import CallOptions, Measured
 from ipvm.runtime.run import Run
 from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.setting import setting_of_call
-from ipvm.runtime.task import Task, fuel_used, place
+from ipvm.runtime.task import Task, fuel_used, place, task_of
 from ipvm.runtime.turns import Turns
 
 __all__ = ["Live", "SessionClosed"]

@@ -7,9 +7,9 @@ from ipvm.linker import LinkedStore
 from ipvm.model import BLOCK_TYPES, wasm_type
 from ipvm.runtime.entry import Entry
 from ipvm.runtime.options import CallOptions
-from ipvm.runtime.task import Task
+from ipvm.runtime.task import task_of
 
-__all__ = ["LiveFunction", "task_of"]
+__all__ = ["LiveFunction"]
 
 _NUMBERS: Final = frozenset({"i32", "i64", "f32", "f64"})
 
@@ -45,9 +45,3 @@ class LiveFunction:
             [wasm_type(type_) for type_ in signature.results],
         )
         return self.resident
-
-
-def task_of(entry: Entry, options: CallOptions) -> Task:
-    """Give the task of a call whose arguments somebody else carries in."""
-    fuel = options.fuel_for(entry.program.profile)
-    return Task(entry=entry, operands=(), fuel=fuel, memory=options.memory)

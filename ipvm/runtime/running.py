@@ -20,11 +20,10 @@ from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.model import Command, File, InvalidRecord, Profile
 from ipvm.runtime.command import Streams, run_command
 from ipvm.runtime.command_result import CommandResult
-from ipvm.runtime.keeping import pins_with
+from ipvm.runtime.keeping import pins_of_record
 from ipvm.runtime.options import CallOptions
 from ipvm.runtime.runtime import Runtime
 from ipvm.runtime.spool import Listen
-from ipvm.store import Pin
 
 __all__ = ["OUTPUTS", "CommandResult", "Content", "Listen", "RunOptions", "run"]
 
@@ -94,8 +93,7 @@ async def run(
         result = await run_command(runtime, root, tuple(arguments), command, bounds, streams)
         if options.get("pin", True) and pins.are_kept:
             program = (await runtime.load(root, bounds.profile)).program
-            modules = [node.info for node in program.plan.nodes]
-            await pins.keep(pins_with(Pin(cid=result.cid, reach="partial"), modules))
+            await pins.keep(pins_of_record(result.cid, program))
     return result
 
 

@@ -26,7 +26,7 @@ from ipvm.runtime.programs import Compiling, Programs
 from ipvm.runtime.receipt import Receipt
 from ipvm.runtime.records import invocation_block, keep_receipt, outcome
 from ipvm.runtime.run import LogSink, Run
-from ipvm.runtime.task import Task
+from ipvm.runtime.task import task_of
 from ipvm.runtime.turns import Turns
 
 __all__ = ["Runtime"]
@@ -132,7 +132,7 @@ class Runtime:
     ) -> tuple[Value, int | None]:
         run = self.run()
         try:
-            execution = await self.executor(run).execute(_task(entry, operands, options))
+            execution = await self.executor(run).execute(task_of(entry, options, operands))
             value = direct_value(entry.signature, execution.results)
             if run.has_kept:
                 await run.store()
@@ -175,7 +175,7 @@ class Runtime:
     async def _run(
         self, run: Run, entry: Entry, given: Sequence[Value], options: CallOptions
     ) -> _Ended:
-        task = _task(entry, operands_from_values(entry.signature, given), options)
+        task = task_of(entry, options, operands_from_values(entry.signature, given))
         fuel_used: int | None = None
         try:
             execution = await self.executor(run).execute(task)
@@ -206,15 +206,6 @@ class Runtime:
             reads=kept.reads,
             record=kept.record,
         )
-
-
-def _task(entry: Entry, operands: Sequence[Operand], options: CallOptions) -> Task:
-    return Task(
-        entry=entry,
-        operands=operands,
-        fuel=options.fuel_for(entry.program.profile),
-        memory=options.memory,
-    )
 
 
 def _invocation(entry: Entry, given: Sequence[Value], options: CallOptions) -> Block:

@@ -7,8 +7,9 @@ from ipvm.engine import OUT_OF_FUEL, Store, Trap
 from ipvm.host import Kernel, OpenBlock
 from ipvm.runtime.abi import Operand, Result
 from ipvm.runtime.entry import Entry
+from ipvm.runtime.options import CallOptions
 
-__all__ = ["Execution", "Task", "fuel_used", "place"]
+__all__ = ["Execution", "Task", "fuel_used", "place", "task_of"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +21,12 @@ class Task:
     fuel: int | None
     memory: int
     depth: int = 0
+
+
+def task_of(entry: Entry, options: CallOptions, operands: Sequence[Operand] = ()) -> Task:
+    """Give the task of a call within its bounds; without operands, somebody else carries them in."""
+    fuel = options.fuel_for(entry.program.profile)
+    return Task(entry=entry, operands=operands, fuel=fuel, memory=options.memory)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from ipvm.ipld import Value
 from ipvm.model import Signature
 from ipvm.runtime import Function, Measured, Program, Receipt
 from ipvm.runtime.items import calls_at_once, spread
+from ipvm.store import Pin
 from ipvm.sync.batch import in_order
 from ipvm.sync.loop import Loop
 from ipvm.sync.sessions import SyncSession
@@ -40,6 +41,10 @@ class SyncFunction:
     def receipt(self, *arguments: object) -> Receipt:
         """Call the function and give the receipt."""
         return self._loop.wait(lambda: self._function.receipt(*arguments))
+
+    def pins_of(self, receipt: Receipt) -> list[Pin]:
+        """Give the pins that keep a receipt of this function, and all that it is about."""
+        return self._function.pins_of(receipt)
 
     def map(self, values: Iterable[object], *, concurrency: int | None = None) -> Iterator[Value]:
         """Call the function on many values, several at a time, and give the results in order.

@@ -38,6 +38,7 @@ SHAPES = {
     ipvm.Function: {
         "map": "(values, *, concurrency=None)",
         "measured": "(*arguments)",
+        "pins_of": "(receipt)",
         "receipt": "(*arguments)",
         "receipts": "(values, *, concurrency=None)",
     },
