@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from ipvm.exchange.kubo import Kubo
     from ipvm.registry import Published
 
-__all__ = ["Session", "opened_kubo", "run", "run_alone", "run_on_store"]
+__all__ = [
+    "Session",
+    "limits_of",
+    "opened_kubo",
+    "opened_sources",
+    "run",
+    "run_alone",
+    "run_on_store",
+    "run_to_end",
+]
 
 
 @final
@@ -87,7 +96,7 @@ def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> No
                 going_on.detail = partial(_compiling, node)
                 return await action(Session(node, output, going_on))
 
-    _run(work)
+    run_to_end(work)
 
 
 def _compiling(node: Node) -> str:
@@ -108,10 +117,10 @@ def run_on_store(
     async def work() -> int | None:
         async with _activity(doing, output) as going_on:
             path = store_path(settings.store, os.environ)
-            with Lmdb(path, map_bytes=_limits(settings).store_map_bytes) as store:
+            with Lmdb(path, map_bytes=limits_of(settings).store_map_bytes) as store:
                 return await action(store, output, going_on)
 
-    _run(work)
+    run_to_end(work)
 
 
 def run_alone(action: Callable[[Output], Awaitable[None]], *, doing: str) -> None:
@@ -122,10 +131,11 @@ def run_alone(action: Callable[[Output], Awaitable[None]], *, doing: str) -> Non
         async with _activity(doing, output):
             await action(output)
 
-    _run(work)
+    run_to_end(work)
 
 
-def _run(work: Callable[[], Awaitable[int | None]]) -> None:
+def run_to_end(work: Callable[[], Awaitable[int | None]]) -> None:
+    """Run a command under trio, and end with the exit code that it gives."""
     if not gc.isenabled():  # see `entry.main`
         gc.freeze()  # what was imported stays; to look for garbage in it takes 10 ms
         gc.enable()
@@ -143,28 +153,36 @@ async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
 
 @asynccontextmanager
 async def _node(settings: Settings, output: Output, fetching: Fetching) -> AsyncIterator[Node]:
-    async with AsyncExitStack() as stack:
-        stores = [
-            StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
-            for path in settings.sources
-        ]
-        kubos: list[Source] = []
-        if settings.kubo and not settings.offline:
-            kubos.append(await stack.enter_async_context(opened_kubo(settings)))
-        gateways = settings.gateways
-        if not gateways and not settings.offline:
-            gateways = configured_gateways(os.environ)
-        async with open_node(
+    async with (
+        opened_sources(settings) as sources,
+        open_node(
             store=settings.store,
             offline=settings.offline,
-            sources=[*stores, *kubos, *gateways],
+            sources=sources,
             peers=settings.peers,
-            limits=_limits(settings),
+            limits=limits_of(settings),
             on_log=output.log,
             on_answer=fetching.take,
             cache=not settings.no_cache,
-        ) as node:
-            yield node
+        ) as node,
+    ):
+        yield node
+
+
+@asynccontextmanager
+async def opened_sources(settings: Settings) -> "AsyncIterator[list[Source | str]]":
+    """Open what blocks may come from besides peers, in the order in which it is asked."""
+    async with AsyncExitStack() as stack:
+        sources: list[Source | str] = [
+            StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
+            for path in settings.sources
+        ]
+        if settings.kubo and not settings.offline:
+            sources.append(await stack.enter_async_context(opened_kubo(settings)))
+        gateways = settings.gateways
+        if not gateways and not settings.offline:
+            gateways = configured_gateways(os.environ)
+        yield [*sources, *gateways]
 
 
 def opened_kubo(settings: Settings) -> "Kubo":
@@ -178,8 +196,9 @@ def opened_kubo(settings: Settings) -> "Kubo":
 
     named = settings.kubo
     address = configured_kubo(os.environ) if named is None or named == "auto" else named
-    return Kubo(address, searches=settings.kubo_search, limits=_limits(settings))
+    return Kubo(address, searches=settings.kubo_search, limits=limits_of(settings))
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
+    """Give the bounds that protect this machine."""
     return Limits(**settings.limits)
