@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -124,7 +124,7 @@ class Server:
             for line in self.told.read_text().splitlines():
                 if part in line:
                     return line
-        raise AssertionError(self.told.read_text())
+        raise AssertionError(f"no line has {part}")
 
     def metric(self, name: str) -> float:
         """Give the value of a metric."""
@@ -135,14 +135,14 @@ class Server:
 
 Ipvm = Callable[..., str]
 Check = Callable[[Got, str, str], None]
-TYPES = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
     "number": (int, float),
-    "boolean": bool,
-    "null": type(None),
+    "boolean": (bool,),
+    "null": (type(None),),
 }
 KNOWN = {
     "$ref", "additionalProperties", "anyOf", "default", "description", "enum", "items",
@@ -168,14 +168,21 @@ def misfits(
         if value not in schema["enum"]:
             yield f"{path}: {value!r} is not in {schema['enum']}"
     elif "type" in schema:
-        kind = schema["type"]
-        if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-            yield f"{path}: {value!r} is no {kind}"
-        elif isinstance(value, dict):
-            yield from misfits_of_fields(value, schema, whole, path)
-        elif isinstance(value, list):
-            for number, each in enumerate(value):
-                yield from misfits(each, schema.get("items", {}), whole, f"{path}[{number}]")
+        yield from misfits_of_type(value, schema, whole, path)
+
+
+def misfits_of_type(
+    value: object, schema: Mapping[str, Any], whole: Mapping[str, Any], path: str
+) -> Iterator[str]:
+    """Say where a value is not of the type of a schema, and where what it holds is not."""
+    kind = schema["type"]
+    if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        yield f"{path}: {value!r} is no {kind}"
+    elif isinstance(value, dict):
+        yield from misfits_of_fields(value, schema, whole, path)
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from misfits(each, schema.get("items", {}), whole, f"{path}[{number}]")
 
 
 def misfits_of_fields(
@@ -192,35 +199,6 @@ def misfits_of_fields(
             yield f"{path}: {name} is not described"
         else:
             yield from misfits(each, below, whole, f"{path}.{name}")
-
-
-@contextmanager
-def serving(store: Path, folder: Path, *words: object) -> Iterator[Server]:
-    """Start a server, and end it whatever happens."""
-    told = folder / f"told-{len([*folder.glob('told-*')])}"
-    command = [sys.executable, "-m", "ipvm", "serve", "--json", "--store", store, "--port", "0"]
-    peers = [] if "--listen" in words else ["--no-peers"]
-    with told.open("wb") as errors:
-        process = subprocess.Popen(
-            [*map(str, command), *peers, *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={name: value for name, value in os.environ.items() if name != "IPVM_TOKEN"},
-        )
-        with process:
-            try:
-                assert process.stdout is not None
-                line = process.stdout.readline()
-                assert line, told.read_text()
-                yield Server(process, json.loads(line), store, told)
-            finally:
-                process.kill()
-
-
-def ended(server: Server, number: int = signal.SIGTERM) -> int:
-    """End a server by a signal, and give its exit code."""
-    server.process.send_signal(number)
-    return server.process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -248,6 +226,63 @@ def cli() -> Ipvm:
         return done.stdout.decode().strip()
 
     return cli
+
+
+Start = Callable[..., AbstractContextManager[Server]]
+Ended = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """Start a server, and end it whatever happens."""
+
+    @contextmanager
+    def start(store: Path, *words: object) -> Iterator[Server]:
+        told = tmp_path_factory.mktemp("told") / "errors"
+        command = ["serve", "--json", "--store", store, "--port", 0, *words]
+        if "--listen" not in words:
+            command.append("--no-peers")
+        with told.open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ipvm", *map(str, command)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={name: value for name, value in os.environ.items() if name != "IPVM_TOKEN"},
+            )
+        with process:
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                assert line, told.read_text()
+                yield Server(process, json.loads(line), store, told)
+            finally:
+                process.kill()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def ended() -> Ended:
+    """End a server by a signal, and give its exit code."""
+
+    def ended(server: Server, number: int = signal.SIGTERM) -> int:
+        server.process.send_signal(number)
+        return server.process.wait(PATIENCE_SECONDS)
+
+    return ended
+
+
+@pytest.fixture(scope="session")
+def failing() -> Ipvm:
+    """Run a command line that is refused, and give what it says."""
+
+    def failing(*words: object) -> str:
+        command = [sys.executable, "-m", "ipvm", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        assert done.returncode == 6, done.stderr
+        return done.stderr.decode()
+
+    return failing
 
 
 @dataclass(frozen=True)
@@ -283,8 +318,8 @@ def published(home: Path, cli: Ipvm) -> Published:
 
 
 @pytest.fixture(scope="session")
-def server(home: Path, published: Published) -> Iterator[Server]:
+def server(home: Path, published: Published, start: Start) -> Iterator[Server]:
     """A server of the session, with small bounds."""
-    assert published
-    with serving(home / "store", home, "--timeout", 10, "--fuel", 10**12) as server:
+    assert published.math
+    with start(home / "store", "--timeout", 10, "--fuel", 10**12) as server:
         yield server

