@@ -13,6 +13,12 @@ VARIABLE: Final = "IPVM_STORE"
 IDENTITY_FILE: Final = "peer.key"
 """File in the folder of a store with the key that peers know it by, once it has one."""
 
+TOKEN_FILE: Final = "api.token"  # noqa: S105 - the name of a file
+"""File in the folder of a store with the token that its API asks for, once it has one."""
+
+SERVING_FOLDER: Final = "serving"
+"""Folder in that of a store with a record for each process that serves it."""
+
 # The desktop standard has a variable for each kind, and a folder in the home for when it is not set.
 _LINUX: Final[Mapping[Kind, tuple[str, str]]] = {
     "cache": ("XDG_CACHE_HOME", ".cache"),

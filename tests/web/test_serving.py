@@ -8,9 +8,10 @@ import pytest
 import trio
 import trio.testing
 
+from ipvm.exchange import BlockService
 from ipvm.ipld import Block, Cid
 from ipvm.store import Memory
-from ipvm.web import serve
+from ipvm.web import gateway, serve
 
 DATA = b"some bytes" * 30_000
 BLOCK = Block.of(DATA)
@@ -22,7 +23,7 @@ async def served() -> AsyncIterator[tuple[str, int]]:
     store = Memory()
     await store.put(BLOCK)
     async with trio.open_nursery() as nursery:
-        yield await nursery.start(partial(serve, store))
+        yield await nursery.start(partial(serve, gateway(BlockService(store))))
         nursery.cancel_scope.cancel()
 
 
@@ -56,11 +57,12 @@ async def test_a_block_is_served_byte_for_byte_and_may_be_kept_for_ever() -> Non
         (asking(RAW_URL, f'If-None-Match: "{BLOCK.cid}.raw"'), 304),
         (asking(RAW_URL, method="HEAD"), 200),
         (asking(RAW_URL, method="DELETE"), 405),
-        (asking(f"/ipfs/{BLOCK.cid}"), 406),
-        (asking(f"/ipfs/{BLOCK.cid}?format=car"), 406),
+        (asking(f"/ipfs/{BLOCK.cid}"), 200),
+        (asking(f"/ipfs/{BLOCK.cid}?format=car"), 200),
+        (asking(f"/ipfs/{BLOCK.cid}?format=tar"), 406),
         (asking("/ipfs/%ff%zz?format=raw"), 400),
         (asking(f"/ipfs/{Cid.of(b'absent')}?format=raw"), 404),
-        (asking("/ipfs/" + "a/" * 5_000), 501),
+        (asking("/ipfs/" + "a/" * 5_000), 400),
         (asking("/else"), 404),
         (asking(RAW_URL, "Content-Length: 3", method="POST") + b"abc", 413),
         (asking("/" + "a" * 100_000), 431),
@@ -98,12 +100,12 @@ async def test_who_comes_when_all_places_are_taken_is_told() -> None:
 
 async def test_those_who_take_no_answer_hold_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others wait for their turn, and get it when one of them is gone."""
-    monkeypatch.setattr("ipvm.web.serving._ANSWERS_MAX", 1)
+    monkeypatch.setattr("ipvm.web.server._ANSWERS_MAX", 1)
     large = Block.of(bytes(4 * 1024 * 1024))
     store = Memory()
     await store.put_many([large, BLOCK])
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(partial(serve, store))
+        address = await nursery.start(partial(serve, gateway(BlockService(store))))
         slow = await trio.open_tcp_stream(*address)
         await slow.send_all(asking(f"/ipfs/{large.cid}?format=raw"))
         await slow.receive_some(1)

@@ -5,7 +5,7 @@ from ipvm.store.car.files import Read, Write, reading, writing
 from ipvm.store.car.importing import Imported, import_car
 from ipvm.store.car.reader import CarReader, InvalidCar, Section
 from ipvm.store.car.taking import Taken, take_car
-from ipvm.store.car.walking import BlockGetter, blocks_of, walk_dag
+from ipvm.store.car.walking import BlockGetter, blocks_of, known_links, walk_dag
 from ipvm.store.car.writer import car_header, car_section
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "export_blocks",
     "export_dag",
     "import_car",
+    "known_links",
     "reading",
     "take_car",
     "walk_dag",

@@ -19,7 +19,7 @@ from ipvm.ipld import CODECS, Block, Cid, varint
 if TYPE_CHECKING:
     from ipvm.store.lmdb.marks import FileMarks
 
-__all__ = ["BlockGetter", "blocks_of", "walk_dag"]
+__all__ = ["BlockGetter", "blocks_of", "known_links", "walk_dag"]
 
 _AHEAD: Final = 16
 """Blocks that are asked for together, and held in memory if they were not here."""
@@ -40,19 +40,24 @@ class BlockGetter(Protocol):
         ...
 
 
+def known_links(block: Block) -> Sequence[Cid]:
+    """Give the links of a block; none where its codec is not known here."""
+    return block.links() if block.cid.codec in _KNOWN else ()
+
+
 async def walk_dag(
     roots: Sequence[Cid],
     blocks: BlockGetter,
     *,
     absent: Callable[[Cid], None] | None = None,
+    links: Callable[[Block], Sequence[Cid]] = known_links,
 ) -> AsyncGenerator[Block, None]:
     """Give every block that roots reach, depth first, each once under a codec.
-
-    What stands under a codec that is not known here is given, and its links are not followed.
 
     Args:
         roots: Where to begin, one after the other.
         blocks: Where the blocks come from.
+        links: Gives those links of a block that are followed; without, all that it has.
         absent: Is told what nobody has, and the walk goes on. Without it, that is a failure.
 
     Raises:
@@ -62,9 +67,9 @@ async def walk_dag(
     """
     with ExitStack() as stack:
         course, ahead = _Course(stack), _Ahead(blocks)
-        links: Sequence[Cid] = roots
-        while (cid := course.next(links)) is not None:
-            links = ()
+        found: Sequence[Cid] = roots
+        while (cid := course.next(found)) is not None:
+            found = ()
             if not ahead.looked_for(cid):
                 await ahead.look_for([cid, *course.following(_AHEAD - 1)])
             try:
@@ -74,8 +79,7 @@ async def walk_dag(
                     raise
                 absent(cid)
                 continue
-            if cid.codec in _KNOWN:
-                links = block.links()
+            found = links(block)
             yield block
 
 

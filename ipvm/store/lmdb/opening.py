@@ -23,14 +23,24 @@ from ipvm.store.conditions import NotAStore, StoreTooNew
 from ipvm.store.lmdb import records
 from ipvm.store.lmdb.failures import FORBIDDEN, FULL, condition
 from ipvm.store.lmdb.structure import DATA_FILE, require_whole
-from ipvm.store.location import IDENTITY_FILE
+from ipvm.store.location import IDENTITY_FILE, SERVING_FOLDER, TOKEN_FILE
 
 LEASES_FOLDER: Final = "leases"
 """Folder of the files that are locked by who holds a lease."""
 
 _LOCK_FILE: Final = "lock.mdb"
 # lost+found is in each ext file system.
-_OURS: Final = frozenset({DATA_FILE, _LOCK_FILE, LEASES_FOLDER, IDENTITY_FILE, "lost+found"})
+_OURS: Final = frozenset(
+    {
+        DATA_FILE,
+        _LOCK_FILE,
+        LEASES_FOLDER,
+        IDENTITY_FILE,
+        SERVING_FOLDER,
+        TOKEN_FILE,
+        "lost+found",
+    }
+)
 _LOCK_BYTES: Final = 64 * STORE_PROCESSES_MAX + 128
 _MAP_BYTES_MIN: Final = 1024 * 1024
 # No address space for the map (ENOMEM), or a file that long could not be on this file system.
