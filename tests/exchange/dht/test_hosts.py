@@ -1,7 +1,13 @@
 """Hosts on the loopback interface that find each other, and one that is hostile to them."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,3 +192,39 @@ async def test_a_server_survives_whoever_asks() -> None:
         async with open_peering([address], dht=True) as client:
             assert client.searching is not None
             assert await client.searching.providers(ABSENT.cid) == []
+
+
+def shell(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ipvm", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "IPVM_STORE": str(folder)},
+    )
+
+
+async def test_the_shell_finds_peers_and_takes_blocks_from_them(tmp_path: Path) -> None:
+    async with hub() as (_, address), serving(address) as (server, served_at):
+        assert server.searching is not None
+        assert await server.searching.provide(BLOCKS[0].cid) >= 1
+
+        async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            options = ["--peer", address]
+            return await trio.to_thread.run_sync(
+                partial(shell, *arguments, *options, folder=tmp_path / "store")
+            )
+
+        wanted = str(BLOCKS[0].cid)
+        assert (await run("block", "get", wanted)).returncode == 3
+        got = await run("block", "get", wanted, "--dht", "--trace")
+        assert (got.returncode, got.stdout.encode()) == (0, BLOCKS[0].data)
+        assert f"{wanted}: 1,000 bytes from dht" in got.stderr
+        assert (await run("peer", "find", wanted)).stdout == served_at + "\n"
+        found = json.loads((await run("peer", "find", wanted, "--json")).stdout)
+        peer = served_at.rpartition("/")[2]
+        assert found["peers"] == [{"id": peer, "addresses": [served_at]}]
+        assert (await run("peer", "find", str(ABSENT.cid))).stdout == ""
+    alone = shell("peer", "find", wanted, folder=tmp_path / "store")
+    assert (alone.returncode, "--peer ADDRESS" in alone.stderr) == (2, True)
