@@ -145,7 +145,7 @@ async def _serve(request: _Request, output: Output) -> int:
     folder = store_path(shared.store, os.environ)
     file = None if request.token_file is None else Path(request.token_file)
     token, token_path = read_token(folder, os.environ, file=file)
-    async with opened_sources(shared) as sources:
+    async with opened_sources(shared) as (near, gateways):
         settings = Settings(
             folder=folder,
             token=token,
@@ -154,7 +154,7 @@ async def _serve(request: _Request, output: Output) -> int:
             hosts=frozenset(name.lower() for name in request.allow_host),
             listen=_listen(request, output),
             peers=() if shared.offline else tuple(shared.peers),
-            sources=sources,
+            sources=[*near, *gateways],
             offline=shared.offline,
             fetch=request.fetch,
             bounds=Bounds(fuel=request.fuel, memory=request.memory, seconds=request.timeout),

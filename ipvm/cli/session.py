@@ -16,7 +16,7 @@ from ipvm.cli.fetching import Fetching
 from ipvm.cli.options import Settings, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.terminal import plural
-from ipvm.exchange import StoreSource, configured_gateways
+from ipvm.exchange import Source, StoreSource, configured_gateways
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.node import Node, open_node
@@ -25,7 +25,6 @@ from ipvm.store import store_path
 from ipvm.store.lmdb import Lmdb
 
 if TYPE_CHECKING:
-    from ipvm.exchange import Source
     from ipvm.exchange.kubo import Kubo
     from ipvm.registry import Published
 
@@ -153,36 +152,49 @@ async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
 
 @asynccontextmanager
 async def _node(settings: Settings, output: Output, fetching: Fetching) -> AsyncIterator[Node]:
-    async with (
-        opened_sources(settings) as sources,
-        open_node(
+    async with AsyncExitStack() as stack:
+        near, gateways = await stack.enter_async_context(opened_sources(settings))
+        peers, found = settings.peers, list[Source]()
+        if settings.dht and not settings.offline:
+            peering, searching = await stack.enter_async_context(_opened_search(settings))
+            near, peers, found = [*near, peering], [], [searching]
+        async with open_node(
             store=settings.store,
             offline=settings.offline,
-            sources=sources,
-            peers=settings.peers,
+            sources=[*near, *gateways, *found],
+            peers=peers,
             limits=limits_of(settings),
             on_log=output.log,
             on_answer=fetching.take,
             cache=not settings.no_cache,
-        ) as node,
-    ):
-        yield node
+        ) as node:
+            yield node
 
 
 @asynccontextmanager
-async def opened_sources(settings: Settings) -> "AsyncIterator[list[Source | str]]":
-    """Open what blocks may come from besides peers, in the order in which it is asked."""
+async def opened_sources(settings: Settings) -> AsyncIterator[tuple[list[Source], list[str]]]:
+    """Open what blocks may come from besides peers: what is asked before them, and the gateways."""
     async with AsyncExitStack() as stack:
-        sources: list[Source | str] = [
+        near: list[Source] = [
             StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
             for path in settings.sources
         ]
         if settings.kubo and not settings.offline:
-            sources.append(await stack.enter_async_context(opened_kubo(settings)))
+            near.append(await stack.enter_async_context(opened_kubo(settings)))
         gateways = settings.gateways
         if not gateways and not settings.offline:
             gateways = configured_gateways(os.environ)
-        yield [*sources, *gateways]
+        yield near, gateways
+
+
+@asynccontextmanager
+async def _opened_search(settings: Settings) -> AsyncIterator[tuple[Source, Source]]:
+    """Give the peers that were named, and those that are found by asking them."""
+    from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
+
+    async with open_peering(settings.peers, dht=True) as peering:
+        assert peering.searching is not None
+        yield peering, peering.searching
 
 
 def opened_kubo(settings: Settings) -> "Kubo":

@@ -1,10 +1,18 @@
 """One connection of HTTP/1.1: requests come in, and answers go out, one after the other.
 
-Whoever takes too long to ask is cut off, and so is whoever takes too long for a piece of an answer.
+h11 reads the requests. Answers are written here: their head and their body leave together, and no
+byte of a body is copied on the way. Whoever takes too long to ask is cut off, and so is whoever takes
+too long for a piece of an answer.
 """
 
-from contextlib import aclosing
-from typing import Final, final
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, suppress
+from email.utils import formatdate
+from http import HTTPStatus
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Final, TypeAlias, final
 
 import h11
 import trio
@@ -23,6 +31,13 @@ _PIECE_SECONDS: Final = 30.0
 _DRAIN_SECONDS: Final = 5.0
 _DRAINED_BYTES_MAX: Final = 1024 * 1024
 _NO_BODY: Final = frozenset({204, 304})
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+_PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
+_UNSAFE: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+_Piece: TypeAlias = bytes | memoryview
 
 
 class Gone(Exception):
@@ -39,8 +54,9 @@ class Connection:
 
     def __init__(self, stream: trio.SocketStream, *, body_bytes_max: int) -> None:
         self._stream = stream
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES_MAX)
         self._body_bytes_max = body_bytes_max
+        self._http = _new_http()
+        self._knows_chunks = self._keeps = False
         self.sent_bytes = 0
         try:
             self._client = str(stream.socket.getpeername()[0])
@@ -69,21 +85,19 @@ class Connection:
         Raises:
             Gone: It could not be sent as a whole.
         """
-        headers = list(answer.headers)
-        length = len(answer.body) if isinstance(answer.body, bytes) else answer.length
-        if answer.status not in _NO_BODY and length is not None:
-            headers.append(("Content-Length", str(length)))
-        http = self._http
-        await self._send(http.send(h11.Response(status_code=answer.status, headers=headers)))
-        if request.method != "HEAD" and answer.status not in _NO_BODY:
-            await self._send_body(answer.body, length)
-        elif not isinstance(answer.body, bytes):
-            await answer.body.aclose()
-        await self._send(http.send(h11.EndOfMessage()))
-        if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
-            return False
-        http.start_next_cycle()
-        return True
+        body = answer.body
+        if request.method == "HEAD" or answer.status in _NO_BODY:
+            if not isinstance(body, bytes):
+                await body.aclose()
+            await self._send(self._head(answer))
+        elif isinstance(body, bytes):
+            await self._send(self._head(answer), body)
+            self.sent_bytes += len(body)
+        else:
+            async with aclosing(body):
+                await self._send(self._head(answer))
+                await self._send_pieces(body, answer.length)
+        return self._keeps
 
     async def refuse(self, answer: Answer) -> None:
         """Answer before a request has come as a whole; nothing comes after that.
@@ -91,12 +105,9 @@ class Connection:
         Raises:
             Gone: It could not be sent.
         """
-        if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-            return
-        headers = [*answer.headers, ("Connection", "close")]
-        await self._send(self._http.send(h11.Response(status_code=answer.status, headers=headers)))
-        await self._send_body(answer.body, None)
-        await self._send(self._http.send(h11.EndOfMessage()))
+        self._keeps = False
+        assert isinstance(answer.body, bytes)
+        await self._send(self._head(answer), answer.body)
         with trio.move_on_after(_DRAIN_SECONDS):
             await self._drain()
 
@@ -108,8 +119,8 @@ class Connection:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 if self._http.they_are_waiting_for_100_continue:
-                    go_on = h11.InformationalResponse(status_code=100, headers=[])
-                    await self._send(self._http.send(go_on))
+                    await self._send(_CONTINUE)
+                    self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
                 self._http.receive_data(await self._received())
             elif isinstance(event, h11.Request):
                 head = event
@@ -134,6 +145,13 @@ class Connection:
         for raw_name, raw_value in head.headers:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        self._knows_chunks = head.http_version == b"1.1"
+        options = headers.get("connection", "").lower()
+        self._keeps = self._knows_chunks and "close" not in options
+        waiting, _ = self._http.trailing_data
+        self._http = _new_http()
+        if waiting:  # what was asked for without waiting for this answer
+            self._http.receive_data(waiting)
         method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
         return Request(method, target, headers, body, self._client, self._gone)
 
@@ -149,38 +167,66 @@ class Connection:
     async def _received(self) -> bytes:
         try:
             return bytes(await self._stream.receive_some(_RECEIVE_BYTES))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        except _BROKEN as error:
             raise Gone from error
 
-    async def _send_body(self, body: Body, length: int | None) -> None:
-        if isinstance(body, bytes):
-            if body:
-                await self._send_piece(body)
-            return
-        sent = 0
-        async with aclosing(body):
+    def _head(self, answer: Answer) -> bytes:
+        """Write the head of an answer; what cannot stand in a header is left out."""
+        lines = [f"HTTP/1.1 {answer.status} {_PHRASES.get(answer.status, '')}"]
+        lines += [f"{name}: {_UNSAFE.sub('', value)}" for name, value in answer.headers]
+        lines.append(f"Date: {formatdate(usegmt=True)}")
+        length = len(answer.body) if isinstance(answer.body, bytes) else answer.length
+        if answer.status not in _NO_BODY:
+            if length is not None:
+                lines.append(f"Content-Length: {length}")
+            elif self._knows_chunks:
+                lines.append("Transfer-Encoding: chunked")
+            else:
+                self._keeps = False
+        if not self._keeps:
+            lines.append("Connection: close")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    async def _send_pieces(self, body: Body, length: int | None) -> None:
+        assert not isinstance(body, bytes)
+        is_chunked = length is None and self._knows_chunks
+        is_whole, sent = False, 0
+        try:
             async for piece in body:
                 if piece:
-                    sent += len(piece)
-                    await self._send_piece(piece)
-        if length is not None and sent != length:
+                    size = len(piece)
+                    await self._send(*_chunk(piece) if is_chunked else (piece,))
+                    sent += size
+                    self.sent_bytes += size
+            is_whole = length is None or sent == length
+        finally:
+            if not is_whole and length is None and not is_chunked:
+                self._hang_up()
+        if not is_whole:
             raise Gone
+        if is_chunked:
+            await self._send(_LAST_CHUNK)
 
-    async def _send_piece(self, piece: bytes | memoryview) -> None:
-        data = piece if isinstance(piece, bytes) else bytes(piece)
-        for passed in self._http.send_with_data_passthrough(h11.Data(data=data)) or ():
-            await self._send(passed)
-        self.sent_bytes += len(piece)
+    def _hang_up(self) -> None:
+        """Have the connection end with an error: where no length was told, an end looks like all."""
+        with suppress(OSError):
+            self._stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
 
-    async def _send(self, data: bytes | None) -> None:
-        view = memoryview(data or b"")
+    async def _send(self, *parts: _Piece) -> None:
         try:
-            while view:
+            for some in _divided(parts):
                 with trio.fail_after(_PIECE_SECONDS):
-                    await self._stream.send_all(view[:_PIECE_BYTES])
-                view = view[_PIECE_BYTES:]
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
+                    await self._send_together(some)
+        except (OSError, *_BROKEN, trio.TooSlowError) as error:
             raise Gone from error
+
+    async def _send_together(self, parts: Sequence[_Piece]) -> None:
+        socket = self._stream.socket
+        sent = await socket.sendmsg(parts)
+        for part in parts:
+            if sent < len(part):
+                await self._stream.send_all(memoryview(part)[sent:])
+            sent = max(sent - len(part), 0)
 
     async def _drain(self) -> None:
         """Take what is still coming, up to a bound: closed on unread bytes, the answer would be lost."""
@@ -189,5 +235,23 @@ class Connection:
             left = _DRAINED_BYTES_MAX
             while left > 0 and (piece := await self._stream.receive_some(_RECEIVE_BYTES)):
                 left -= len(piece)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except _BROKEN:
             return
+
+
+def _new_http() -> h11.Connection:
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES_MAX)
+
+
+def _chunk(piece: _Piece) -> tuple[bytes, _Piece, bytes]:
+    return b"%x\r\n" % len(piece), piece, b"\r\n"
+
+
+def _divided(parts: Sequence[_Piece]) -> Iterator[Sequence[_Piece]]:
+    """Give parts as they are if they are not large, and else cut."""
+    if sum(map(len, parts)) <= _PIECE_BYTES:
+        yield parts
+        return
+    for part in parts:
+        for start in range(0, len(part), _PIECE_BYTES):
+            yield (memoryview(part)[start : start + _PIECE_BYTES],)

@@ -121,6 +121,11 @@ class _Server:
         except IpvmError as error:  # the connection ends before the answer does, and that shows
             _LOG.warning("an answer ends early: %s", error)
             raise Gone from error
+        except Gone:
+            raise
+        except Exception as error:
+            _LOG.exception("an answer has failed midway")
+            raise Gone from error
         finally:
             sent = connection.sent_bytes - before
             self._on_answered(request, status, sent, trio.current_time() - began)

@@ -1,8 +1,9 @@
 """The gateway answers on real sockets, whoever asks, however badly."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -11,8 +12,9 @@ import trio.testing
 from ipvm.exchange import BlockService
 from ipvm.ipld import Block, Cid
 from ipvm.store import Memory
-from ipvm.web import gateway, serve
+from ipvm.web import Answer, Request, gateway, serve
 
+Serving = Callable[..., AbstractAsyncContextManager[Any]]
 DATA = b"some bytes" * 30_000
 BLOCK = Block.of(DATA)
 RAW_URL = f"/ipfs/{BLOCK.cid}?format=raw"
@@ -122,3 +124,60 @@ async def test_those_who_take_no_answer_hold_only_so_many(monkeypatch: pytest.Mo
             await trio.testing.wait_all_tasks_blocked(0.01)
         nursery.cancel_scope.cancel()
     assert got[0].startswith(b"HTTP/1.1 200")
+
+
+async def broken() -> AsyncGenerator[bytes, None]:
+    yield b"some"
+    raise ValueError
+
+
+@pytest.mark.parametrize("length", [None, 10])
+async def test_an_answer_that_fails_midway_shows_that_it_is_not_whole(
+    length: int | None, serving: Serving
+) -> None:
+    async def handler(_: Request) -> Answer:
+        return Answer(200, (), broken(), length)
+
+    async with serving(handler) as ask:
+        got = await ask("GET", "/")
+    assert (got.status, got.body, got.is_whole) == (200, b"some", False)
+
+
+async def test_who_knows_no_chunks_sees_an_answer_end_with_an_error() -> None:
+    async def handler(_: Request) -> Answer:
+        return Answer(200, (), broken())
+
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(partial(serve, handler))
+        with pytest.raises(trio.BrokenResourceError):
+            await told(address, b"GET / HTTP/1.0\r\n\r\n")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_handler_cannot_be_made_to_write_a_header_of_its_own(serving: Serving) -> None:
+    async def handler(_: Request) -> Answer:
+        return Answer(200, (("X-Name", "a\r\nX-Evil: 1\n\0\u2028b"),))
+
+    async with serving(handler) as ask:
+        got = await ask("GET", "/")
+    assert got.headers["x-name"] == "aX-Evil: 1b"
+    assert "x-evil" not in got.headers
+
+
+async def test_a_body_is_taken_in_up_to_a_bound_and_the_next_request_read() -> None:
+    async def handler(request: Request) -> Answer:
+        return Answer(200, (), request.body[::-1])
+
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(partial(serve, handler, body_bytes_max=4))
+        posted = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+        chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        got = await told(
+            address, posted % 4 + b"abcd" + chunked + b"2\r\nef\r\n0\r\n\r\n" + asking("/")
+        )
+        assert got.count(b"HTTP/1.1 200") == 3
+        assert b"\r\n\r\ndcba" in got
+        assert b"\r\n\r\nfe" in got
+        for too_large in (posted % 5 + b"abcde", chunked + b"5\r\nabcde\r\n0\r\n\r\n"):
+            assert b"HTTP/1.1 413" in await told(address, too_large)
+        nursery.cancel_scope.cancel()

@@ -32,20 +32,19 @@ class Found:
         return self.place.node.cid
 
 
-async def find(nodes: Nodes, path: TreePath, *, follow: bool) -> Found:
-    """Follow a path.
+async def find(nodes: Nodes, path: TreePath) -> Found:
+    """Follow a path; a symlink at its end stays one.
 
     Args:
         nodes: Where nodes come from.
         path: The path.
-        follow: Whether a symlink at its end is followed.
 
     Raises:
         NotFound: It leads nowhere, or into a block and not to one.
         IpvmError: What is on the way cannot be had, or is not what it should be.
     """
     noting = _Noting(nodes)
-    place = await resolve(noting, path, follow=follow)
+    place = await resolve(noting, path, follow=False)
     if isinstance(place.value, Cid):
         place = await place_of(noting, place.value, place.path)
     elif place.path not in noting.roots:

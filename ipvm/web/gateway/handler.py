@@ -98,7 +98,7 @@ class _Gateway:
             way: Sequence[Cid] = [root]
             return await self._sent(asked, blocks, way, way)
         nodes = NodeSource(blocks, kept_bytes_max=_KEPT_NODES_BYTES)
-        found = await find(nodes, asked.path, follow=not asked.form)
+        found = await find(nodes, asked.path)
         self._require_served(found.roots)
         if asked.form in {RAW, CAR}:
             return await self._sent(asked, blocks, found.way, found.roots)

@@ -57,7 +57,8 @@ class Shown:
         if isinstance(node, ValueNode):
             return value_answer(asked, node)
         if isinstance(node, SymlinkNode):
-            raise NotFound(f"{found.place.path} is a symlink that leads nowhere")
+            headers = (FOR_EVER, ("Content-Type", "inode/symlink"))  # as elsewhere, not followed
+            return unless_known(asked, f'"{node.cid}"', Answer(200, headers, node.target))
         return await self._folder(asked, found, node)
 
     async def _file(self, asked: Asked, node: FileNode, tagged: Cid) -> Answer:
