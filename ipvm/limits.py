@@ -143,6 +143,39 @@ PEERS_MAX: Final = 64
 PEER_ADDRESS_BYTES_MAX: Final = 1024
 """Longest address of a peer, in bytes."""
 
+DHT_MESSAGE_BYTES_MAX: Final = 1024 * 1024
+"""Longest message of the DHT that is read, in bytes."""
+
+DHT_PEERS_READ_MAX: Final = 64
+"""Peers of each kind in one message of the DHT that are looked at."""
+
+DHT_ADDRESSES_READ_MAX: Final = 64
+"""Addresses of one peer in a message of the DHT that are looked at."""
+
+DHT_ADDRESSES_KEPT_MAX: Final = 8
+"""Addresses of one peer that are kept, told and dialled."""
+
+DHT_KEY_BYTES_MAX: Final = 160
+"""Longest key in a message of the DHT, in bytes: a multihash, or the ID of a peer."""
+
+DHT_ASKED_MAX: Final = 60
+"""Peers that one search in the DHT asks."""
+
+DHT_STREAMS_MAX: Final = 16
+"""Streams that one peer may have open to us for the DHT; all together may have 64."""
+
+DHT_RECORDS_MAX: Final = 50_000
+"""Providers that a server of the DHT remembers."""
+
+DHT_RECORDS_PER_PEER_MAX: Final = 1000
+"""Keys that one peer may say that it provides."""
+
+DHT_PROVIDERS_DIALLED_MAX: Final = 8
+"""Peers that are dialled because they are said to have one block."""
+
+DHT_FOUND_MAX: Final = 16
+"""Peers that were found to have some block, and stay connected."""
+
 MESSAGE_BYTES_MAX: Final = 65_536
 """Longest message of `ipvm.log` and `ipvm.abort`, in bytes."""
 

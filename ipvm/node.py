@@ -108,11 +108,7 @@ class Node:
     ) -> AsyncIterator["Session"]:
         """Link a program and bring it to life: its functions share one instance, state and all.
 
-        Args:
-            target: A CID, `ipfs://CID`, or a path, which is published first.
-            fuel: Fuel of each call; about 10^9 are a second.
-            memory: Bytes that the memories of the instance may take together, as long as it lives.
-            profile: `deterministic`, or `fast`, which counts no fuel.
+        The arguments are those of `load`; the memory is that of the instance, as long as it lives.
 
         Raises:
             NotFound, Unavailable, InvalidData, LinkError, Refused: It cannot be had.
@@ -158,25 +154,30 @@ class Node:
             return PathTarget(path=str(target))
         return parse_target(target, exists=os.path.exists)
 
-    async def publish(self, path: str | Path, *, pin: bool = True) -> Cid:
+    async def publish(self, path: str | Path, *, pin: bool = True, announce: bool = False) -> Cid:
         """Publish the function of a folder or of a file, and give its CID.
 
         Args:
             path: The folder or file.
             pin: Keep it from being collected as garbage, by a pin with the name of the path. What
                 was published from there before is not pinned by that name any more.
+            announce: Let who serves this store tell others of it; it is pinned then.
 
         Raises:
             InvalidData: A file is not what it should be.
             LinkError: An import is not served, or does not fit.
             NotFound, Refused: A file cannot be read.
         """
-        return (await self.publication(path, pin=pin)).cid
+        return (await self.publication(path, pin=pin, announce=announce)).cid
 
-    async def publication(self, path: str | Path, *, pin: bool = True) -> "Published":
+    async def publication(
+        self, path: str | Path, *, pin: bool = True, announce: bool = False
+    ) -> "Published":
         """Publish like `publish`, and tell what was published."""
-        pins = self.pins if pin and self.pins.are_kept else None
-        return await registry.publish(Path(path), self.blocks, limits=self.limits, pins=pins)
+        pins = self.pins if announce or (pin and self.pins.are_kept) else None
+        return await registry.publish(
+            Path(path), self.blocks, limits=self.limits, pins=pins, announce=announce
+        )
 
     async def collect_garbage(self, *, dry_run: bool = False) -> Collected:
         """Delete the blocks that no pin reaches, and nobody put meanwhile. Others may work on.
@@ -229,11 +230,7 @@ class Node:
         return block.cid
 
     async def get(self, cid: Cid | str) -> bytes:
-        """Give the bytes of a block.
-
-        Raises:
-            NotFound, Unavailable: It cannot be had.
-        """
+        """Give the bytes of a block; raises NotFound or Unavailable if it cannot be had."""
         return (await self._block(cid)).data
 
     async def put_value(self, value: Value, *, codec: int = DAG_CBOR) -> Cid:

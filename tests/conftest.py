@@ -10,15 +10,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+import trio
 
 if TYPE_CHECKING:
+    from benchmarks.helia import Helia
     from tests.kubo import Daemon
 
 ROOT = Path(__file__).parent.parent
@@ -97,6 +100,30 @@ def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Daemon]":
         pytest.skip("there is no Kubo: `python tests/kubo.py` builds one, IPVM_KUBO names another")
     with kubo.running(program, tmp_path_factory.mktemp("kubo")) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def helia() -> "Callable[..., AbstractAsyncContextManager[Helia]]":
+    """Run Helia, another implementation of IPFS. Where it cannot be had, the test is skipped.
+
+    The driver lies with the benchmarks, which measure Helia; they are no installed package.
+    """
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    from benchmarks.helia import install, open_helia  # noqa: PLC0415
+    from benchmarks.row import Unmeasurable  # noqa: PLC0415
+
+    @asynccontextmanager
+    async def helia(gateway: str = "") -> "AsyncIterator[Helia]":
+        async with AsyncExitStack() as stack:
+            try:
+                await trio.to_thread.run_sync(install)
+                opened = await stack.enter_async_context(open_helia(gateway))
+            except Unmeasurable as reason:
+                pytest.skip(f"Helia cannot be asked: {reason}")
+            yield opened
+
+    return helia
 
 
 @pytest.fixture

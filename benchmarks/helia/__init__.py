@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypedDict, final
@@ -36,6 +36,7 @@ _LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 class _Answer(TypedDict, total=False):
     address: str
     bytes: int
+    cid: str
     data: str
     error: str
     seconds: float
@@ -79,6 +80,23 @@ class Helia:
         """Let it make blocks, see `made`."""
         await self._do("make", count=count, size=size)
 
+    async def serve(self) -> str:
+        """Let it serve its blocks over HTTP, and give the address."""
+        return (await self._do("serve"))["address"]
+
+    async def add_file(self, data: bytes) -> Cid:
+        """Let it add a file."""
+        return Cid.parse((await self._do("addFile", data=base64.b64encode(data).decode()))["cid"])
+
+    async def add_folder(self, files: Mapping[str, bytes]) -> Cid:
+        """Let it add files, by their paths in one folder."""
+        encoded = {path: base64.b64encode(data).decode() for path, data in files.items()}
+        return Cid.parse((await self._do("addFolder", files=encoded))["cid"])
+
+    async def cat(self, path: str, seconds: float = 20) -> bytes:
+        """Let it read a file."""
+        return base64.b64decode((await self._do("cat", path=path, seconds=seconds))["data"])
+
     async def get(self, cid: Cid, seconds: float = 20) -> bytes | None:
         """Let it fetch a block; None if it did not within the time."""
         answer = await self._line_of("get", cid=str(cid), seconds=seconds)
@@ -114,13 +132,16 @@ class Helia:
 
 
 @asynccontextmanager
-async def open_helia() -> AsyncIterator[Helia]:
+async def open_helia(gateway: str = "") -> AsyncIterator[Helia]:
     """Run a Helia, and end it with the context.
+
+    Args:
+        gateway: Address of the one gateway that it speaks to; without, it is a peer.
 
     Raises:
         Unmeasurable: It cannot be installed here.
     """
-    command = [_node(), str(_installed() / "peer.mjs")]
+    command = [_node(), str(_installed() / "peer.mjs"), *([gateway] if gateway else [])]
     process = await trio.lowlevel.open_process(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

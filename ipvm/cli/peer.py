@@ -12,13 +12,14 @@ from ipvm.cli.options import Group, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.session import run_alone
 from ipvm.errors import Unavailable
+from ipvm.exchange.peering import open_peering
 from ipvm.exchange.peers import (
     needing_libp2p,
     new_identity,
     read_identity,
     require_peer_address,
 )
-from ipvm.ipld import Value
+from ipvm.ipld import Cid, Value
 from ipvm.store import store_path
 
 if TYPE_CHECKING:
@@ -133,6 +134,32 @@ async def _ls(host: "Host", addresses: list[str], output: Output) -> None:
         return
     for each in addresses:
         output.text(f"{each}  {'connected' if reached[each] else 'not reached'}")
+
+
+@peer.command("find")
+@click.argument("cid")
+def find(cid: str) -> None:
+    """Find peers that say that they have a block, by asking those that were named.
+
+    Ask a peer that serves the DHT, and those that it knows:
+      $ ipvm peer find --peer /ip4/127.0.0.1/tcp/4001/p2p/12D3… bafk…
+    """
+    if not current_settings().peers:
+        raise click.UsageError("Name a peer to ask first: --peer ADDRESS.")
+    wanted = Cid.parse(cid.removeprefix("ipfs://"))
+    run_alone(partial(_find, wanted, current_settings().peers), doing="Searching")
+
+
+async def _find(cid: Cid, addresses: list[str], output: Output) -> None:
+    async with open_peering(addresses, dht=True) as peering:
+        assert peering.searching is not None
+        found = await peering.searching.providers(cid)
+    if output.as_json:
+        rows: list[Value] = [{"id": each.name, "addresses": [*each.addresses]} for each in found]
+        output.record("peer-find", {"cid": str(cid), "peers": rows})
+        return
+    for each in found:
+        output.text("\n".join(each.addresses or [f"/p2p/{each.name}"]))
 
 
 def _on_host(

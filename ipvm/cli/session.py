@@ -154,17 +154,32 @@ async def _node(settings: Settings, output: Output, fetching: Fetching) -> Async
         gateways = settings.gateways
         if not gateways and not settings.offline:
             gateways = configured_gateways(os.environ)
+        found: list[Source] = []
+        peers = settings.peers
+        if settings.dht and not settings.offline:
+            peering, searching = await stack.enter_async_context(_opened_search(settings))
+            kubos, peers, found = [*kubos, peering], [], [searching]
         async with open_node(
             store=settings.store,
             offline=settings.offline,
-            sources=[*stores, *kubos, *gateways],
-            peers=settings.peers,
+            sources=[*stores, *kubos, *gateways, *found],
+            peers=peers,
             limits=_limits(settings),
             on_log=output.log,
             on_answer=fetching.take,
             cache=not settings.no_cache,
         ) as node:
             yield node
+
+
+@asynccontextmanager
+async def _opened_search(settings: Settings) -> AsyncIterator[tuple["Source", "Source"]]:
+    """Give the peers that were named, and those that are found by asking them."""
+    from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
+
+    async with open_peering(settings.peers, dht=True) as peering:
+        assert peering.searching is not None
+        yield peering, peering.searching
 
 
 def opened_kubo(settings: Settings) -> "Kubo":

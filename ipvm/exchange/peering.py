@@ -16,6 +16,7 @@ from ipvm.errors import IpvmError, NotFound, Refused, Unavailable
 from ipvm.exchange.bitswap import Bitswap, PeersUnavailable, Stream
 from ipvm.exchange.bitswap.serving import Nothing, Served
 from ipvm.exchange.peers import needing_libp2p, new_identity, require_peer_address
+from ipvm.exchange.searching import Searching
 from ipvm.ipld import Cid
 
 __all__ = ["Peering", "open_peering"]
@@ -38,12 +39,20 @@ class Peering:
 
     Attributes:
         name: What people know the source by.
+        searching: Another Source: the peers that are found in the DHT, if it is to be used.
     """
 
     def __init__(
-        self, addresses: Sequence[str], serves: Served, *, seed: bytes, listen: Sequence[str]
+        self,
+        addresses: Sequence[str],
+        serves: Served,
+        *,
+        seed: bytes,
+        listen: Sequence[str],
+        dht: bool = False,
     ) -> None:
         self.name = "peers"
+        self.searching = Searching(self) if dht else None
         self._dialled = tuple(addresses)
         self._peers = _by_peer(addresses)
         self._serves = serves
@@ -54,6 +63,7 @@ class Peering:
         self._tried = 0
         self._all_tried = trio.Event()
         self._bitswap: Bitswap | None = None
+        self._dialler: _Dialler | None = None
         self._gone: dict[str, trio.Event] = {}
         self._problem: IpvmError | None = None
         self._id = ""
@@ -107,6 +117,38 @@ class Peering:
             raise PeersUnavailable("the connections to peers are being opened again")
         return await bitswap.fetch(cid)
 
+    # ---------------------------------------------------------------- for the search
+
+    async def wait_dialled(self) -> bool:
+        """Wait until the peers have been dialled, and tell whether we listen.
+
+        Raises:
+            IpvmError: As `opened`.
+        """
+        await self.opened()
+        await self._all_tried.wait()
+        return bool(self._listen)
+
+    async def meet(self, addresses: Sequence[str]) -> str:
+        """Connect to a peer at some addresses, and give its ID.
+
+        Raises:
+            PeersUnavailable: It cannot be reached, or is not to be heard.
+        """
+        if self._bitswap is None or self._dialler is None:
+            await trio.lowlevel.checkpoint()
+            raise PeersUnavailable("the connections to peers are being opened again")
+        name = await self._dialler.connect(*addresses)
+        if self._bitswap.is_banned(name):
+            await self._dialler.drop(name)
+            raise PeersUnavailable(f"the peer {name} has sent too much that is no use")
+        return name
+
+    async def leave(self, name: str) -> None:
+        """Close the connections to a peer."""
+        if self._dialler is not None:
+            await self._dialler.drop(name)
+
     # ---------------------------------------------------------------- what the host tells
 
     def connected(self, name: str) -> None:
@@ -145,7 +187,7 @@ class Peering:
                 if not self._id:
                     self._fail(Refused(f"the connections to peers cannot be opened: {bug}"))
                     return
-            self._bitswap = None
+            self._bitswap = self._dialler = None
             await trio.sleep(_REDIAL_SECONDS)
 
     def _fail(self, problem: IpvmError) -> None:
@@ -159,27 +201,28 @@ class Peering:
         libp2p.require_addresses(self._dialled, self._listen)
         async with libp2p.open_host(self._seed, self._listen) as host:
             bitswap = self._bitswap = Bitswap(self._serves, host)
+            self._dialler = host
             host.serve(self)
             self._id, self._addresses = host.id, tuple(host.addresses)
             if self._listen and not self._addresses:
                 raise Refused(f"cannot listen at {' or '.join(self._listen)}")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(bitswap.run)
+                if self.searching is not None:
+                    dhts = libp2p.open_dhts(host, serves=bool(self._listen))
+                    nursery.start_soon(self.searching.run, dhts)
                 for addresses in self._peers:
-                    nursery.start_soon(self._keep, host, bitswap, addresses)
+                    nursery.start_soon(self._keep, addresses)
                 if not self._peers:
                     self._note_tried()
 
-    async def _keep(self, host: _Dialler, bitswap: Bitswap, addresses: Sequence[str]) -> None:
+    async def _keep(self, addresses: Sequence[str]) -> None:
         """Be connected to a peer, for ever."""
         pause, is_first = _REDIAL_SECONDS, True
         while True:
             name = ""
             try:
-                name = await host.connect(*addresses)
-                if bitswap.is_banned(name):
-                    await host.drop(name)
-                    raise PeersUnavailable(f"the peer {name} has sent too much that is no use")
+                name = await self.meet(addresses)
                 self._problem = None
                 self._ready.set()
                 pause = _REDIAL_SECONDS
@@ -215,6 +258,7 @@ async def open_peering(
     serves: Served | None = None,
     seed: bytes | None = None,
     listen: Sequence[str] = (),
+    dht: bool = False,
 ) -> AsyncIterator[Peering]:
     """Give a source that fetches from peers, and serves them from a store; both end with the context.
 
@@ -224,13 +268,16 @@ async def open_peering(
         seed: The key that peers know us by; else one that is used this once. A process that has a key
             must be the only one: peers answer to any connection of the same key.
         listen: Where to listen for peers, as in `/ip4/127.0.0.1/tcp/0`.
+        dht: Find peers in the DHT, by those that are connected, and give a Source that does in
+            `searching`. Who listens serves the DHT, too, and can be found in it.
 
     Raises:
         InvalidPeerAddress: The address of a peer is none.
     """
     for address in addresses:
         require_peer_address(address)
-    peering = Peering(addresses, serves or Nothing(), seed=seed or new_identity(), listen=listen)
+    served, key = serves or Nothing(), seed or new_identity()
+    peering = Peering(addresses, served, seed=key, listen=listen, dht=dht)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(peering.run)

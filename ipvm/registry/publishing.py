@@ -26,7 +26,7 @@ from ipvm.registry.description import Description, InvalidDescription, parse_des
 from ipvm.registry.target import DESCRIPTION_NAME, CidTarget, InvalidTarget, parse_target
 from ipvm.runtime import gather, resolved
 from ipvm.runtime.keeping import pins_with
-from ipvm.store import Pin
+from ipvm.store import Pin, announcement
 from ipvm.wasm import InvalidModule, read_module
 
 __all__ = ["ImportCycle", "Published", "preview", "publish"]
@@ -63,7 +63,12 @@ def pin_name(path: Path) -> str:
 
 
 async def publish(
-    path: Path, blocks: BlockService, *, limits: Limits, pins: Pins | None = None
+    path: Path,
+    blocks: BlockService,
+    *,
+    limits: Limits,
+    pins: Pins | None = None,
+    announce: bool = False,
 ) -> Published:
     """Publish the function of a folder with an `ipvm.toml`, or of a `.wasm` or `.wat` file.
 
@@ -73,6 +78,7 @@ async def publish(
         limits: Bounds of its closure.
         pins: Pin it here, by the name of its path. What was published from there before is not
             pinned by that name any more.
+        announce: Announce it, too, by that name (`ipvm.store.announced`).
 
     Raises:
         InvalidData: A file is not what it should be.
@@ -81,13 +87,13 @@ async def publish(
         Refused: A file cannot be read, or is too large.
     """
     if pins is None:
-        return await _publish(path, blocks, None, limits=limits)
+        return await _publish(path, blocks, None, limits=limits, announce=False)
     async with pins.lease():  # what it imports is here now, and must be when it is pinned
-        return await _publish(path, blocks, pins, limits=limits)
+        return await _publish(path, blocks, pins, limits=limits, announce=announce)
 
 
 async def _publish(
-    path: Path, blocks: BlockService, pins: Pins | None, *, limits: Limits
+    path: Path, blocks: BlockService, pins: Pins | None, *, limits: Limits, announce: bool
 ) -> Published:
     bench = _Bench(limits)
     closure = await _lay_out(bench, path, blocks)
@@ -103,7 +109,9 @@ async def _publish(
     else:
         own = Pin(cid=closure.root, reach="partial", name=pin_name(path))
         infos = [node.info for node in closure.nodes.values() if node.info is not None]
-        await pins.keep(pins_with(own, infos), made)
+        kept = pins_with(own, infos)
+        told = [announcement(pin.cid, pin.name) for pin in kept] if announce else []
+        await pins.keep([*kept, *told], made)
     published = {str(place): cid for place, cid in bench.published.items() if cid != closure.root}
     return Published(cid=closure.root, survey=closure, dependencies=published)
 

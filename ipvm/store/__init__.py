@@ -1,5 +1,6 @@
 """Keep blocks: in memory, or on the disk (`ipvm.store.lmdb`, imported when it is needed)."""
 
+from ipvm.store.announced import announced, announcement
 from ipvm.store.blockstore import (
     Batched,
     Blockstore,
@@ -53,6 +54,8 @@ __all__ = [
     "StoreTooNew",
     "StoreUnavailable",
     "Walk",
+    "announced",
+    "announcement",
     "collect",
     "platform_folder",
     "store_path",

@@ -80,13 +80,15 @@ class SyncNode:
         """Give the CID that a target means; a path is published."""
         return self._loop.wait(lambda: self._node.resolve(target))
 
-    def publish(self, path: str | Path, *, pin: bool = True) -> Cid:
+    def publish(self, path: str | Path, *, pin: bool = True, announce: bool = False) -> Cid:
         """Publish the function of a folder or of a file, and give its CID."""
-        return self._loop.wait(lambda: self._node.publish(path, pin=pin))
+        return self._loop.wait(lambda: self._node.publish(path, pin=pin, announce=announce))
 
-    def publication(self, path: str | Path, *, pin: bool = True) -> Published:
+    def publication(
+        self, path: str | Path, *, pin: bool = True, announce: bool = False
+    ) -> Published:
         """Publish like `publish`, and tell what was published."""
-        return self._loop.wait(lambda: self._node.publication(path, pin=pin))
+        return self._loop.wait(lambda: self._node.publication(path, pin=pin, announce=announce))
 
     @property
     def pins(self) -> SyncPins:

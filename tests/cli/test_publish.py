@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipvm.ipld import Cid
+from ipvm.store.serving import Serving, serving
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Ipvm, Make
@@ -83,3 +84,24 @@ def test_a_cid_needs_no_publishing(ipvm: "Ipvm") -> None:
     ended = ipvm("publish", Cid.of(b""))
     assert ended.code == 2
     assert "is a CID" in ended.errors
+
+
+def test_what_is_announced_says_who_has_it_and_ends_with_its_pins(
+    ipvm: "Ipvm", echo: str, store: Path, is_documented: Callable[[object], bool]
+) -> None:
+    unserved = ipvm("publish", echo, "--announce")
+    assert "`ipvm serve`" in unserved.errors
+    peer = "/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWA1pZ5jQm1SbfFqVHsSw4xQ6nFvJU1aHxJ4Vs1tVfZkHn"
+    with serving(store, Serving(gateway="http://127.0.0.1:1", peer=(peer,), pid=1)):
+        ended = ipvm("publish", echo, "--announce")
+        record = ipvm("publish", echo, "--announce", "--json").record
+    assert f"ipvm call {ended.line} bool --gateway http://127.0.0.1:1" in ended.errors
+    assert f"ipvm call {ended.line} bool --peer {peer}" in ended.errors
+    assert is_documented(record)
+    assert f"{ended.line}  announced {Path(echo).resolve()}" in ipvm("pin", "ls").text
+    ipvm("pin", "rm", ended.line)
+    assert "announced" not in ipvm("pin", "ls").text
+
+
+def test_what_is_announced_must_be_pinned(ipvm: "Ipvm", echo: str) -> None:
+    assert ipvm("publish", echo, "--announce", "--no-pin").code == 2

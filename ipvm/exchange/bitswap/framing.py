@@ -2,7 +2,7 @@
 
 from typing import Final, final
 
-from ipvm.exchange.bitswap.message import InvalidMessage
+from ipvm.exchange.protobuf import InvalidMessage
 from ipvm.limits import BITSWAP_MESSAGE_BYTES_MAX
 
 __all__ = ["Frames"]
@@ -13,11 +13,16 @@ _LENGTH_BYTES_MAX: Final = 4
 
 @final
 class Frames:
-    """Bytes that have come, and the messages in them. Each has its length before it, as a varint."""
+    """Bytes that have come, and the messages in them. Each has its length before it, as a varint.
 
-    __slots__ = ("_bytes", "_length")
+    Args:
+        bytes_max: Longest message that is taken.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_bytes", "_bytes_max", "_length")
+
+    def __init__(self, bytes_max: int = BITSWAP_MESSAGE_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
         self._bytes = bytearray()
         self._length = -1
 
@@ -37,7 +42,7 @@ class Frames:
         """Give the next whole message, without its length; None if more bytes are needed.
 
         Raises:
-            InvalidMessage: It is longer than `BITSWAP_MESSAGE_BYTES_MAX`. Said before it has come.
+            InvalidMessage: It is longer than messages may be. Said before it has come.
         """
         if self._length < 0:
             self._length = self._take_length()
@@ -53,11 +58,11 @@ class Frames:
         for index, byte in enumerate(self._bytes[:_LENGTH_BYTES_MAX]):
             length |= (byte & ~_MORE) << 7 * index
             if byte < _MORE:
-                if length > BITSWAP_MESSAGE_BYTES_MAX:
+                if length > self._bytes_max:
                     break
                 del self._bytes[: index + 1]
                 return length
         else:
             if len(self._bytes) < _LENGTH_BYTES_MAX:
                 return -1
-        raise InvalidMessage(f"a message of Bitswap has at most {BITSWAP_MESSAGE_BYTES_MAX} bytes")
+        raise InvalidMessage(f"a message has at most {self._bytes_max} bytes")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ipvm.errors import InvalidData
+from ipvm.exchange.protobuf import InvalidMessage, read_field, read_number, sized
 from ipvm.ipld import Cid, hash_digest, varint
 from ipvm.limits import BITSWAP_WANTS_READ_MAX, CID_BYTES_MAX
 
@@ -26,8 +27,6 @@ __all__ = [
     "write_message",
 ]
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES: Final = {_FIXED64: 8, _FIXED32: 4}
 _WANTLIST, _PAYLOAD, _PRESENCE = 0x0A, 0x1A, 0x22
 """Tags, the number and the type of a field. Field 2 of a message is that of 1.0.0, which is not spoken."""
 _ENTRY, _FULL = 0x0A, 0x10
@@ -35,15 +34,9 @@ _CID, _CANCEL, _HAVE, _ANSWER = 0x0A, 0x18, 0x20, 0x28
 _PREFIX, _DATA = 0x0A, 0x12
 _LACKS = 0x10
 
-_MORE: Final = 0x80
-_VARINT_BYTES_MAX: Final = 10
 _V0_PREFIX: Final = bytes((0, 0x70, 0x12, 0x20))
 _V0_HEAD: Final = _V0_PREFIX[2:]
 _PREFIXES_KEPT: Final = 256
-
-
-class InvalidMessage(InvalidData):
-    """A peer sent what is no message, or one that is longer than a message may be."""
 
 
 class Want(NamedTuple):
@@ -85,28 +78,24 @@ def write_message(message: Message) -> bytes:
     """Spell a message, with its length before it."""
     parts: list[bytes] = []
     if message.wants or message.full:
-        entries = [b"\x0a" + _sized(_want(want)) for want in message.wants]
+        entries = [b"\x0a" + sized(_want(want)) for want in message.wants]
         if message.full:
             entries.append(b"\x10\x01")
-        parts.append(b"\x0a" + _sized(b"".join(entries)))
+        parts.append(b"\x0a" + sized(b"".join(entries)))
     for prefix, data in message.blocks:
-        head = b"\x0a" + _sized(prefix) + b"\x12" + varint.write(len(data))
+        head = b"\x0a" + sized(prefix) + b"\x12" + varint.write(len(data))
         parts += (b"\x1a", varint.write(len(head) + len(data)), head, data)
-    parts += [b"\x22" + _sized(b"\x0a" + _sized(cid)) for cid in message.haves]
-    parts += [b"\x22" + _sized(b"\x0a" + _sized(cid) + b"\x10\x01") for cid in message.lacks]
+    parts += [b"\x22" + sized(b"\x0a" + sized(cid)) for cid in message.haves]
+    parts += [b"\x22" + sized(b"\x0a" + sized(cid) + b"\x10\x01") for cid in message.lacks]
     return b"".join((varint.write(sum(map(len, parts))), *parts))
 
 
 def _want(want: Want) -> bytes:
-    cid = b"\x0a" + _sized(want.cid)
+    cid = b"\x0a" + sized(want.cid)
     if want.cancel:
         return cid + b"\x18\x01"
     kind = b"\x10\x01\x20\x01" if want.have else b"\x10\x01"
     return cid + kind + b"\x28\x01" if want.answer else cid + kind
-
-
-def _sized(data: bytes) -> bytes:
-    return varint.write(len(data)) + data
 
 
 def read_message(content: bytes) -> Message:
@@ -119,7 +108,7 @@ def read_message(content: bytes) -> Message:
     """
     message, at, end = Message(), 0, len(content)
     while at < end:
-        tag, at, stop = _field(content, at, end)
+        tag, at, stop = read_field(content, at, end)
         if tag == _PAYLOAD:
             message.blocks.append(_read_block(content, at, stop))
         elif tag == _PRESENCE:
@@ -135,26 +124,26 @@ def read_message(content: bytes) -> Message:
 
 def _read_wants(content: bytes, at: int, end: int, message: Message) -> None:
     while at < end and len(message.wants) < BITSWAP_WANTS_READ_MAX:
-        tag, at, stop = _field(content, at, end)
+        tag, at, stop = read_field(content, at, end)
         if tag == _ENTRY:
             message.wants.append(_read_want(content, at, stop))
         elif tag == _FULL:
-            message.full = _number(content, at, stop) != 0
+            message.full = read_number(content, at, stop) != 0
         at = stop
 
 
 def _read_want(content: bytes, at: int, end: int) -> Want:
     cid, cancel, have, answer = b"", False, False, False
     while at < end:
-        tag, at, stop = _field(content, at, end)
+        tag, at, stop = read_field(content, at, end)
         if tag == _CID:
             cid = content[at:stop]
         elif tag == _CANCEL:
-            cancel = _number(content, at, stop) != 0
+            cancel = read_number(content, at, stop) != 0
         elif tag == _HAVE:
-            have = _number(content, at, stop) == 1
+            have = read_number(content, at, stop) == 1
         elif tag == _ANSWER:
-            answer = _number(content, at, stop) != 0
+            answer = read_number(content, at, stop) != 0
         at = stop
     return Want(_checked(cid), have, cancel, answer)
 
@@ -162,7 +151,7 @@ def _read_want(content: bytes, at: int, end: int) -> Want:
 def _read_block(content: bytes, at: int, end: int) -> tuple[bytes, bytes]:
     prefix = data = b""
     while at < end:
-        tag, at, stop = _field(content, at, end)
+        tag, at, stop = read_field(content, at, end)
         if tag == _PREFIX:
             prefix = _checked(content[at : min(stop, at + CID_BYTES_MAX + 1)])
         elif tag == _DATA:
@@ -174,11 +163,11 @@ def _read_block(content: bytes, at: int, end: int) -> tuple[bytes, bytes]:
 def _read_presence(content: bytes, at: int, end: int) -> tuple[bytes, bool]:
     cid, lacks = b"", False
     while at < end:
-        tag, at, stop = _field(content, at, end)
+        tag, at, stop = read_field(content, at, end)
         if tag == _CID:
             cid = content[at:stop]
         elif tag == _LACKS:
-            lacks = _number(content, at, stop) == 1
+            lacks = read_number(content, at, stop) == 1
         at = stop
     return _checked(cid), lacks
 
@@ -187,42 +176,6 @@ def _checked(cid: bytes) -> bytes:
     if len(cid) > CID_BYTES_MAX:
         raise InvalidMessage("a CID in a Bitswap message is too long")
     return cid
-
-
-def _field(content: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Read the head of a field: its tag, where its value begins, and where that ends."""
-    tag, at = _varint(content, at, end)
-    wire = tag & 7
-    if wire == _BYTES:
-        size, at = _varint(content, at, end)
-        stop = at + size
-    elif wire == _VARINT:
-        _, stop = _varint(content, at, end)
-    elif wire in _FIXED_BYTES:
-        stop = at + _FIXED_BYTES[wire]
-    else:
-        raise InvalidMessage("a Bitswap message is no protobuf")
-    if stop > end or tag < 8:  # noqa: PLR2004 - there is no field 0
-        raise InvalidMessage("a Bitswap message is cut off, or no protobuf")
-    return tag, at, stop
-
-
-def _number(content: bytes, at: int, end: int) -> int:
-    return _varint(content, at, end)[0]
-
-
-def _varint(content: bytes, at: int, end: int) -> tuple[int, int]:
-    if at < end and content[at] < _MORE:
-        return content[at], at + 1
-    value = 0
-    for index in range(_VARINT_BYTES_MAX):
-        if at + index >= end:
-            break
-        byte = content[at + index]
-        value |= (byte & ~_MORE) << 7 * index
-        if byte < _MORE:
-            return value, at + index + 1
-    raise InvalidMessage("a number in a Bitswap message does not end")
 
 
 def prefix_of(cid: Cid) -> bytes:

@@ -2,10 +2,11 @@
 
 Importing it takes half a second, and needs the extra `ipvm[p2p]`; so it is imported when a peer is needed
 first, by `ipvm.exchange.peering` and by the commands that look at peers. Spoken are TCP, Noise and Yamux,
-identify and ping. Nothing is looked up, announced or dialled but what is asked for.
+identify and ping, and the DHT by `ipvm.exchange.dht`. Nothing is looked up, announced or dialled but what
+is asked for.
 """
 
 from ipvm.exchange.libp2p.addresses import require_addresses
-from ipvm.exchange.libp2p.host import Host, Peers, open_host, peer_id_of
+from ipvm.exchange.libp2p.host import Host, Peers, open_dhts, open_host, peer_id_of
 
-__all__ = ["Host", "Peers", "open_host", "peer_id_of", "require_addresses"]
+__all__ = ["Host", "Peers", "open_dhts", "open_host", "peer_id_of", "require_addresses"]

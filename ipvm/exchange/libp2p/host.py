@@ -5,7 +5,7 @@ An exception that leaves a handler of a stream would end the whole host, so none
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, final
 
@@ -13,6 +13,7 @@ import trio
 from libp2p import new_host
 from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.custom_types import TProtocol
 from libp2p.network.config import ConnectionConfig
 from libp2p.network.connection import swarm_connection
 from libp2p.peer.id import ID
@@ -20,11 +21,13 @@ from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
 from ipvm.exchange.bitswap import PROTOCOLS, PeersUnavailable, Stream
+from ipvm.exchange.dht import PROTOCOLS as DHT_PROTOCOLS, Kademlia
 from ipvm.exchange.libp2p.addresses import parse_listened, parse_peer, require_free
 from ipvm.exchange.libp2p.stream import CLOSE_SECONDS, Libp2pStream
+from ipvm.exchange.libp2p.visiting import Visiting, addresses_of
 from ipvm.limits import PEERS_MAX
 
-__all__ = ["Host", "Peers", "open_host", "peer_id_of"]
+__all__ = ["Host", "Peers", "open_dhts", "open_host", "peer_id_of"]
 
 _LOG: Final = logging.getLogger(__name__)
 _DIAL_SECONDS: Final = 10.0
@@ -53,11 +56,13 @@ class Peers(Protocol):
 class _Notified(INotifee):
     """Tells of the first connection to a peer, and of the end of the last."""
 
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Peers, visiting: Visiting) -> None:
         self._peers = peers
+        self._visiting = visiting
 
     async def connected(self, _network: INetwork, conn: INetConn) -> None:
-        self._peers.connected(str(conn.muxed_conn.peer_id))
+        if not self._visiting.is_only_visit(conn):
+            self._peers.connected(str(conn.muxed_conn.peer_id))
 
     async def disconnected(self, network: INetwork, conn: INetConn) -> None:
         peer = conn.muxed_conn.peer_id
@@ -79,10 +84,16 @@ class _Notified(INotifee):
 
 @final
 class Host:
-    """The connections that there are: a Network for Bitswap."""
+    """The connections that there are: a Network for Bitswap.
+
+    Attributes:
+        visiting: A Network for the DHT.
+    """
 
     def __init__(self, host: IHost) -> None:
         self._host = host
+        self._peers: Peers | None = None
+        self.visiting = Visiting(host, self._connect)
 
     @property
     def id(self) -> str:
@@ -92,20 +103,30 @@ class Host:
     @property
     def addresses(self) -> list[str]:
         """Where we listen, each with our peer ID."""
-        return [str(address) for address in self._host.get_addrs()]
+        return addresses_of(self._host)
 
     def serve(self, peers: Peers) -> None:
         """Tell somebody of peers and their streams, from now on."""
+        self._peers = peers
+        self._handle(PROTOCOLS, lambda peer, stream: peers.listen(str(peer), stream))
+        self._host.get_network().register_notifee(_Notified(peers, self.visiting))
 
+    def answer(self, dht: Kademlia) -> None:
+        """Let others ask our part of the DHT."""
+        asker = self.visiting.asker
+        self._handle([dht.protocol], lambda peer, stream: dht.listen(asker(peer), stream))
+
+    def _handle(
+        self, protocols: Iterable[str], listen: Callable[[ID, Stream], Awaitable[None]]
+    ) -> None:
         async def handle(stream: INetStream) -> None:
             try:
-                await peers.listen(str(stream.muxed_conn.peer_id), Libp2pStream(stream))
+                await listen(stream.muxed_conn.peer_id, Libp2pStream(stream))
             except Exception:  # noqa: BLE001 - it would end the host
                 _LOG.exception("a stream of a peer ended by a bug")
 
-        for protocol in PROTOCOLS:
-            self._host.set_stream_handler(protocol, handle)
-        self._host.get_network().register_notifee(_Notified(peers))
+        for protocol in protocols:
+            self._host.set_stream_handler(TProtocol(protocol), handle)
 
     async def connect(self, *addresses: str) -> str:
         """Connect to the peer at some addresses, unless that has been done, and give its ID.
@@ -114,6 +135,13 @@ class Host:
             InvalidPeerAddress: A text is none.
             PeersUnavailable: It cannot be reached, or is another.
         """
+        name = await self._connect(addresses)
+        self.visiting.keep(name)
+        if self._peers is not None:
+            self._peers.connected(name)
+        return name
+
+    async def _connect(self, addresses: Sequence[str]) -> str:
         infos = [parse_peer(address) for address in addresses]
         peer = infos[0].peer_id
         try:
@@ -204,6 +232,19 @@ async def open_host(seed: bytes, listen: Sequence[str] = ()) -> AsyncIterator[Ho
             running.stop()
     if failure is not None:
         raise failure
+
+
+def open_dhts(host: Host, *, serves: bool) -> list[Kademlia]:
+    """Make our part of each DHT.
+
+    Args:
+        host: The host.
+        serves: Whether others may ask us.
+    """
+    dhts = [Kademlia(protocol, host.visiting, serves=serves) for protocol in DHT_PROTOCOLS]
+    for dht in dhts if serves else ():
+        host.answer(dht)
+    return dhts
 
 
 @final

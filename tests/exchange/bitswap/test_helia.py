@@ -1,9 +1,9 @@
 """Helia, another implementation of IPFS: blocks from it, and blocks for it."""
 
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -14,15 +14,22 @@ from ipvm.ipld import DAG_CBOR, DAG_PB, Block
 from ipvm.store import Memory
 
 pytest.importorskip("libp2p", reason="libp2p is not installed: pip install 'ipvm[p2p]'")
-# The driver lies with the benchmarks, which measure Helia; they are no installed package.
-sys.path.append(str(Path(__file__).parents[3]))
 
-from benchmarks.helia import Helia, install, made, open_helia
-from benchmarks.row import Unmeasurable
+if TYPE_CHECKING:
+    from benchmarks.helia import Helia
 
 pytestmark = pytest.mark.slow
 
+Run = Callable[..., "AbstractAsyncContextManager[Helia]"]
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+
+
+def made(number: int, size: int) -> Block:
+    """Make a block as the driver of Helia does: the hash of its number, repeated."""
+    digest = hashlib.sha256(number.to_bytes(8, "big")).digest()
+    return Block.of((digest * (size // len(digest) + 1))[:size])
+
+
 ODD = [
     Block.of(b"\x0a\x04\x08\x02\x18\x00", codec=DAG_PB, version=0),
     Block.of(b"\x0a\x04\x08\x02\x18\x00", codec=DAG_PB),
@@ -32,18 +39,7 @@ ODD = [
 ]
 
 
-@asynccontextmanager
-async def helia() -> AsyncIterator[Helia]:
-    async with AsyncExitStack() as stack:
-        try:
-            await trio.to_thread.run_sync(install)
-            opened = await stack.enter_async_context(open_helia())
-        except Unmeasurable as reason:
-            pytest.skip(f"Helia cannot be asked: {reason}")
-        yield opened
-
-
-async def test_we_fetch_from_helia() -> None:
+async def test_we_fetch_from_helia(helia: Run) -> None:
     async with helia() as peer:
         await peer.make(2000, 1024)
         await peer.make(20, 256 * 1024)
@@ -60,7 +56,7 @@ async def test_we_fetch_from_helia() -> None:
             assert trio.current_time() - began < 2
 
 
-async def test_helia_fetches_from_us() -> None:
+async def test_helia_fetches_from_us(helia: Run) -> None:
     store = Memory()
     await store.put_many([*ODD, *(made(n, 1024) for n in range(2000))])
     await store.put_many([made(n, 256 * 1024) for n in range(20)])
@@ -74,7 +70,7 @@ async def test_helia_fetches_from_us() -> None:
         assert await peer.get(made(9999, 1024).cid, seconds=0.5) is None
 
 
-async def test_helia_is_told_when_we_go() -> None:
+async def test_helia_is_told_when_we_go(helia: Run) -> None:
     store = Memory()
     await store.put_many([made(n, 1024) for n in range(2)])
     async with helia() as peer:
