@@ -156,9 +156,9 @@ async def _node(settings: Settings, output: Output, fetching: Fetching) -> Async
             gateways = configured_gateways(os.environ)
         found: list[Source] = []
         peers = settings.peers
-        if settings.dht and not settings.offline:
-            peering, searching = await stack.enter_async_context(_opened_search(settings))
-            kubos, peers, found = [*kubos, peering], [], [searching]
+        if (settings.dht or settings.mdns) and not settings.offline:
+            peering, found = await stack.enter_async_context(_opened_peering(settings))
+            kubos, peers = [*kubos, peering], []
         async with open_node(
             store=settings.store,
             offline=settings.offline,
@@ -173,13 +173,12 @@ async def _node(settings: Settings, output: Output, fetching: Fetching) -> Async
 
 
 @asynccontextmanager
-async def _opened_search(settings: Settings) -> AsyncIterator[tuple["Source", "Source"]]:
-    """Give the peers that were named, and those that are found by asking them."""
+async def _opened_peering(settings: Settings) -> AsyncIterator[tuple["Source", list["Source"]]]:
+    """Give the peers that were named or are neighbours, and those that are found by asking them."""
     from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
 
-    async with open_peering(settings.peers, dht=True) as peering:
-        assert peering.searching is not None
-        yield peering, peering.searching
+    async with open_peering(settings.peers, dht=settings.dht, mdns=settings.mdns) as peering:
+        yield peering, [peering.searching] if peering.searching is not None else []
 
 
 def opened_kubo(settings: Settings) -> "Kubo":

@@ -1,7 +1,7 @@
 """What can be said about peers without the library that speaks with them."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ __all__ = [
     "IdentityUnusable",
     "InvalidPeerAddress",
     "PeersNotInstalled",
+    "by_peer",
     "needing_libp2p",
     "new_identity",
     "read_identity",
@@ -84,3 +85,11 @@ def read_identity(folder: Path) -> bytes:
 def new_identity() -> bytes:
     """Make a key for a peer that nobody needs to know again."""
     return secrets.token_bytes(KEY_BYTES)
+
+
+def by_peer(addresses: Sequence[str]) -> list[list[str]]:
+    """Put together the addresses of each peer."""
+    peers: dict[str, list[str]] = {}
+    for address in addresses:
+        peers.setdefault(address.rpartition("/p2p/")[2], []).append(address)
+    return [*peers.values()]
