@@ -13,6 +13,7 @@ import trio
 from benchmarks.helia import made, open_helia
 from benchmarks.measure import OURS, Rounds
 from benchmarks.row import Effort, Line, Row, Unmeasurable, optional
+from benchmarks.servers import server
 from ipvm.errors import NotFound
 from ipvm.exchange import BlockService
 from ipvm.exchange.peering import Peering, open_peering
@@ -25,7 +26,6 @@ _RIVAL: Final = "helia from helia"
 _ROUNDS_MAX: Final = 5
 _PROBES: Final = 50
 _LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
-_LINE_BYTES: Final = 1000
 
 
 async def _small(effort: Effort) -> Sequence[Line]:
@@ -112,20 +112,8 @@ async def _server(count: int, size: int) -> AsyncIterator[str]:
     """Serve blocks from another process, and give its address."""
     if find_spec("libp2p") is None:
         raise Unmeasurable("libp2p is not installed; pip install 'ipvm[p2p]' has it")
-    command = [sys.executable, "-m", "benchmarks.peers", str(count), str(size)]
-    async with trio.open_nursery() as nursery:
-        process = await nursery.start(_run_server, command)
-        try:
-            assert process.stdout
-            yield (await process.stdout.receive_some(_LINE_BYTES)).decode().strip()
-        finally:
-            nursery.cancel_scope.cancel()
-
-
-async def _run_server(
-    command: Sequence[str], *, task_status: "trio.TaskStatus[trio.Process]"
-) -> None:
-    await trio.run_process(command, stdout=-1, check=False, task_status=task_status)
+    async with server("benchmarks.peers", count, size) as address:
+        yield address
 
 
 async def _serve(count: int, size: int) -> None:

@@ -7,6 +7,7 @@ from benchmarks import (
     closure,
     computing,
     folders,
+    gateways,
     hostcalls,
     instances,
     kernels,
@@ -42,6 +43,7 @@ ROWS: Final[dict[str, Row]] = {
         large.ROWS,
         folders.ROWS,
         peers.ROWS,
+        gateways.ROWS,
         stages.ROWS,
     )
     for row in group

@@ -36,6 +36,7 @@ BARS = {
     "bitswap-1k",
     "bitswap-256k",
     "bitswap-one",
+    "gateway-256k",
     "files-100000",
 }
 """Rows of which the design says how fast they have to be."""

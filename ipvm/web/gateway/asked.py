@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from ipvm.errors import InvalidData
 from ipvm.files import TreePath
-from ipvm.ipld import Cid, InvalidCid
+from ipvm.ipld import HASHES, Cid, InvalidCid, UnknownHash
 from ipvm.limits import TARGET_BYTES_MAX
 from ipvm.web.gateway.accepting import Form, chosen_form
 from ipvm.web.message import Request
@@ -75,6 +75,8 @@ def _content_path(text: str) -> TreePath:
         raise InvalidData("the path is no UTF-8") from error
     except InvalidCid as error:
         raise InvalidData(f"a path begins with a CID, as in {PREFIX}bafy…/a/b: {error}") from error
+    if cid.hash_code not in HASHES.values():
+        raise UnknownHash(cid.hash_code)
     if {".", ".."} & set(steps):
         raise InvalidData("a path has no step that is . or ..")
     return TreePath(cid, tuple(steps))

@@ -82,14 +82,9 @@ async def car_pieces(
     Raises:
         IpvmError: A block cannot be had; what was given by then is no whole CAR.
     """
-    *before, root = way
-    passed = [_section(await blocks.get(cid)) for cid in before]
-    waiting = [car_header([root]), *passed]
-    size, seen = 0, set(before)
-    async with aclosing(_selected(root, blocks, selection)) as selected:
-        async for block in selected:
-            if block.cid in seen and not selection.dups:
-                continue
+    waiting, size = [car_header(way[-1:])], 0
+    async with aclosing(_met(way, blocks, selection)) as met:
+        async for block in met:
             section = _section(block)
             waiting.append(section)
             size += len(section)
@@ -97,6 +92,20 @@ async def car_pieces(
                 yield b"".join(waiting)
                 waiting, size = [], 0
     yield b"".join(waiting)
+
+
+async def _met(
+    way: Sequence[Cid], blocks: BlockGetter, selection: Selection
+) -> AsyncGenerator[Block, None]:
+    """Give the blocks on the way, and what is selected at its end."""
+    *before, root = way
+    for cid in before:
+        yield await blocks.get(cid)
+    passed = set(before)
+    async with aclosing(_selected(root, blocks, selection)) as selected:
+        async for block in selected:
+            if selection.dups or block.cid not in passed:
+                yield block
 
 
 def _section(block: Block) -> bytes:

@@ -76,18 +76,17 @@ class _Gateway:
         return answer._replace(headers=(*answer.headers, *_CROSS_ORIGIN))
 
     async def _answered(self, request: Request) -> Answer:
-        if request.method == "OPTIONS":
-            return Answer(204)
-        if request.method not in {"GET", "HEAD"}:
-            return refusal(405, "only GET and HEAD are answered", ("Allow", _METHODS))
-        if not request.path.startswith(PREFIX):
-            return refusal(404, f"content is at {PREFIX}CID")
+        if (answer := _without_content(request)) is not None:
+            return answer
         is_near = "only-if-cached" in request.headers.get("cache-control", "").lower()
         try:
             asked = _asked(request)
             return await self._content(asked, self._near if is_near else self._blocks)
         except _Status as status:
             return refusal(status.number, str(status))
+        except Unsatisfiable as error:
+            size = ("Content-Range", f"bytes */{error.size}")
+            return refusal(416, "there are no such bytes", size)
         except IpvmError as error:
             return _failure(error, is_near=is_near)
 
@@ -104,10 +103,7 @@ class _Gateway:
             return await self._sent(asked, blocks, found.way, found.roots)
         if asked.form and not isinstance(found.place.node, ValueNode):
             raise _Status(406, f"there is no value of {asked.form} here")
-        try:
-            return _located(await Shown(nodes).answer(asked, found), asked, found.roots)
-        except Unsatisfiable:
-            raise _Status(416, "there are no such bytes") from None
+        return _located(await Shown(nodes).answer(asked, found), asked, found.roots)
 
     def _require_served(self, cids: Sequence[Cid]) -> None:
         if any(map(self._is_denied, cids)):
@@ -128,6 +124,19 @@ class _Status(Exception):
     def __init__(self, number: int, why: str) -> None:
         self.number = number
         super().__init__(why)
+
+
+def _without_content(request: Request) -> Answer | None:
+    """Answer what asks for no content that could be here."""
+    if request.method == "OPTIONS":
+        return Answer(204)
+    if request.method not in {"GET", "HEAD"}:
+        return refusal(405, "only GET and HEAD are answered", ("Allow", _METHODS))
+    if request.path.startswith("/ipns/"):
+        return refusal(501, f"names are not resolved here; content is at {PREFIX}CID")
+    if not request.path.startswith(PREFIX):
+        return refusal(404, f"content is at {PREFIX}CID")
+    return None
 
 
 def _asked(request: Request) -> Asked:
@@ -166,10 +175,7 @@ def _raw(asked: Asked, block: Block) -> Answer:
     if has_already(asked, tag):
         return Answer(304, headers)
     size = len(block.data)
-    try:
-        span = wanted_span(asked.headers, size, tag) if "range" in asked.headers else None
-    except Unsatisfiable:
-        raise _Status(416, "there are no such bytes") from None
+    span = wanted_span(asked.headers, size, tag) if "range" in asked.headers else None
     if span is None:
         return Answer(200, headers, block.data)
     part = ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{size}")

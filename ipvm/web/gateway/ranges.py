@@ -13,7 +13,15 @@ _ENTITY: Final = re.compile(r"(-?\d{1,19}):(-?\d{1,19}|\*)")
 
 
 class Unsatisfiable(Exception):
-    """No byte of what there is, is in the range."""
+    """No byte of what there is, is in the range.
+
+    Attributes:
+        size: Bytes that there are.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(size)
 
 
 def wanted_span(headers: Mapping[str, str], size: int, tag: str) -> range | None:
@@ -41,7 +49,7 @@ def wanted_span(headers: Mapping[str, str], size: int, tag: str) -> range | None
     else:
         span = range(min(int(first), size), min(int(last) + 1, size) if last else size)
     if not span:
-        raise Unsatisfiable
+        raise Unsatisfiable(size)
     return span
 
 

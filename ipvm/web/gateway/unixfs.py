@@ -30,6 +30,11 @@ from ipvm.web.message import Answer
 __all__ = ["Shown"]
 
 _INDEX: Final = "index.html"
+_NOTHING_ELSE: Final = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'unsafe-inline'",
+)
+"""A page needs nothing but its own style, whatever the names on it try."""
 _TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
@@ -108,7 +113,7 @@ class Shown:
         if index is not None and isinstance(index.node, FileNode):
             return await self._file(asked, index.node, node.cid)
         tag = f'"DirIndex-{PAGE_VERSION}_CID-{node.cid}"'
-        headers = (("Content-Type", "text/html; charset=utf-8"), FOR_A_WEEK)
+        headers = (("Content-Type", "text/html; charset=utf-8"), _NOTHING_ELSE, FOR_A_WEEK)
         if has_already(asked, tag):
             return unless_known(asked, tag, Answer(200, headers))
         entries, has_more = await self._entries(node, asked.shown)

@@ -1,0 +1,29 @@
+"""Servers to fetch from, each in a process of its own, so that it has a core of its own."""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import trio
+
+__all__ = ["server"]
+
+_LINE_BYTES: Final = 1000
+
+
+@asynccontextmanager
+async def server(module: str, *arguments: object) -> AsyncIterator[str]:
+    """Run a module that prints its address and serves until it is ended, and give the address."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(_run, command)
+        try:
+            assert process.stdout
+            yield (await process.stdout.receive_some(_LINE_BYTES)).decode().strip()
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _run(command: Sequence[str], *, task_status: "trio.TaskStatus[trio.Process]") -> None:
+    await trio.run_process(command, stdout=-1, check=False, task_status=task_status)
