@@ -87,7 +87,7 @@ class Api:
         route, parameter = found
         methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
         if request.method not in methods:
-            raise MethodNotAllowed(f"this takes {' and '.join(sorted(methods))}")
+            raise MethodNotAllowed(methods)
         if route.runs:
             return await self._run(route, request)
         if request.body:

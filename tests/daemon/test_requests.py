@@ -222,10 +222,18 @@ def test_nobody_runs_anything_without_the_token_or_from_another_site(
     ],
 )
 def test_each_path_has_its_methods(
-    server: "Server", published: "Published", method: str, path: str, status: int
+    server: "Server",
+    published: "Published",
+    described: "Check",
+    method: str,
+    path: str,
+    status: int,
 ) -> None:
     got = server.ask(method, path.replace("MATH", published.math))
     assert got.status == status, got.body
+    assert ("allow" in got.headers) == (status == 405)
+    if method == "GET" and path.startswith("/v1/receipt/"):
+        described(got, "GET", "/v1/receipt/{cid}")
 
 
 def test_a_body_that_is_too_large_is_not_taken(server: "Server") -> None:
