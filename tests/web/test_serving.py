@@ -66,6 +66,8 @@ async def test_a_block_is_served_byte_for_byte_and_may_be_kept_for_ever() -> Non
         (asking(f"/ipfs/{Cid.of(b'absent')}?format=raw"), 404),
         (asking("/ipfs/" + "a/" * 5_000), 400),
         (asking("/else"), 404),
+        (asking(f"HTTP://x{RAW_URL}"), 200),
+        (asking("http://x"), 404),
         (asking(RAW_URL, "Content-Length: 3", method="POST") + b"abc", 413),
         (asking("/" + "a" * 100_000), 431),
         (b"no HTTP\r\n\r\n", 400),
