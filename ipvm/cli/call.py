@@ -14,10 +14,10 @@ from ipvm.cli.bounds import bounded, within
 from ipvm.cli.inputs import Given, given
 from ipvm.cli.options import Command
 from ipvm.cli.output import Output
-from ipvm.cli.results import record_form, write_raw, write_result
+from ipvm.cli.results import write_raw, write_result
 from ipvm.cli.session import Session, run
 from ipvm.ipld import Value
-from ipvm.model import Profile
+from ipvm.model import Profile, to_result
 from ipvm.runtime import Function, Measured, Receipt
 
 __all__ = ["call"]
@@ -173,4 +173,4 @@ def _record(function: Function, answer: Receipt | Measured, seconds: float) -> d
         record["record"] = answer.record.to_value()
     if failure is not None:
         return {**record, "error": failure.to_value()}
-    return {**record, "value": record_form(function.signature, answer.value)}
+    return {**record, "value": to_result(function.signature, answer.value)}

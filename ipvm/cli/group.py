@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "pin": "Say what is to stay in the store.",
         "gc": "Delete the blocks that nothing pins.",
         "store": "Look after the store, where the blocks of this machine are kept.",
+        "serve": "Serve the store over HTTP and to peers, and run functions for who has the token.",
         "peer": "Look at peers, which blocks are exchanged with over Bitswap.",
         "doctor": "Tell what is installed, and test the engine and the store.",
         "completion": "Print a script that lets a shell complete commands, options and paths.",

@@ -11,9 +11,9 @@ import math
 from ipvm.cli.output import Output
 from ipvm.errors import InvalidData
 from ipvm.ipld import DAG_CBOR, Cid, InvalidEncoding, Value, encode
-from ipvm.model import Signature, result
+from ipvm.model import Signature, to_result
 
-__all__ = ["record_form", "write_raw", "write_result"]
+__all__ = ["write_raw", "write_result"]
 
 
 def write_result(output: Output, signature: Signature, value: Value) -> None:
@@ -30,9 +30,9 @@ def write_result(output: Output, signature: Signature, value: Value) -> None:
         case ("link",), Cid():
             output.text(str(value))
         case (_,), float() if not math.isfinite(value):
-            output.text(str(record_form(signature, value)))
+            output.text(str(to_result(signature, value)))
         case _:
-            _write_json(output, record_form(signature, value))
+            _write_json(output, to_result(signature, value))
 
 
 def _write_json(output: Output, value: Value) -> None:
@@ -54,11 +54,4 @@ def write_raw(output: Output, signature: Signature, value: Value) -> None:
         case ("link",), Cid():
             output.payload(str(value).encode())
         case _:
-            output.payload(encode(record_form(signature, value), DAG_CBOR))
-
-
-def record_form(signature: Signature, value: Value) -> Value:
-    """Give a result the form that it has in a receipt, where each value can be said in JSON."""
-    if len(signature.results) == 1:
-        return result(signature, [value])
-    return result(signature, value if isinstance(value, list) else [])
+            output.payload(encode(to_result(signature, value), DAG_CBOR))

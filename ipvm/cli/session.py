@@ -16,7 +16,7 @@ from ipvm.cli.fetching import Fetching
 from ipvm.cli.options import Settings, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.terminal import plural
-from ipvm.exchange import StoreSource, configured_gateways
+from ipvm.exchange import Source, StoreSource, configured_gateways
 from ipvm.ipld import Cid
 from ipvm.limits import Limits
 from ipvm.node import Node, open_node
@@ -25,11 +25,19 @@ from ipvm.store import store_path
 from ipvm.store.lmdb import Lmdb
 
 if TYPE_CHECKING:
-    from ipvm.exchange import Source
     from ipvm.exchange.kubo import Kubo
     from ipvm.registry import Published
 
-__all__ = ["Session", "opened_kubo", "run", "run_alone", "run_on_store"]
+__all__ = [
+    "Session",
+    "limits_of",
+    "opened_kubo",
+    "opened_sources",
+    "run",
+    "run_alone",
+    "run_on_store",
+    "run_to_end",
+]
 
 
 @final
@@ -87,7 +95,7 @@ def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> No
                 going_on.detail = partial(_compiling, node)
                 return await action(Session(node, output, going_on))
 
-    _run(work)
+    run_to_end(work)
 
 
 def _compiling(node: Node) -> str:
@@ -108,10 +116,10 @@ def run_on_store(
     async def work() -> int | None:
         async with _activity(doing, output) as going_on:
             path = store_path(settings.store, os.environ)
-            with Lmdb(path, map_bytes=_limits(settings).store_map_bytes) as store:
+            with Lmdb(path, map_bytes=limits_of(settings).store_map_bytes) as store:
                 return await action(store, output, going_on)
 
-    _run(work)
+    run_to_end(work)
 
 
 def run_alone(action: Callable[[Output], Awaitable[None]], *, doing: str) -> None:
@@ -122,10 +130,11 @@ def run_alone(action: Callable[[Output], Awaitable[None]], *, doing: str) -> Non
         async with _activity(doing, output):
             await action(output)
 
-    _run(work)
+    run_to_end(work)
 
 
-def _run(work: Callable[[], Awaitable[int | None]]) -> None:
+def run_to_end(work: Callable[[], Awaitable[int | None]]) -> None:
+    """Run a command under trio, and end with the exit code that it gives."""
     if not gc.isenabled():  # see `entry.main`
         gc.freeze()  # what was imported stays; to look for garbage in it takes 10 ms
         gc.enable()
@@ -144,27 +153,17 @@ async def _activity(doing: str, output: Output) -> AsyncIterator[Activity]:
 @asynccontextmanager
 async def _node(settings: Settings, output: Output, fetching: Fetching) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
-        stores = [
-            StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
-            for path in settings.sources
-        ]
-        kubos: list[Source] = []
-        if settings.kubo and not settings.offline:
-            kubos.append(await stack.enter_async_context(opened_kubo(settings)))
-        gateways = settings.gateways
-        if not gateways and not settings.offline:
-            gateways = configured_gateways(os.environ)
-        found: list[Source] = []
-        peers = settings.peers
+        near, gateways = await stack.enter_async_context(opened_sources(settings))
+        peers, found = settings.peers, list[Source]()
         if settings.dht and not settings.offline:
             peering, searching = await stack.enter_async_context(_opened_search(settings))
-            kubos, peers, found = [*kubos, peering], [], [searching]
+            near, peers, found = [*near, peering], [], [searching]
         async with open_node(
             store=settings.store,
             offline=settings.offline,
-            sources=[*stores, *kubos, *gateways, *found],
+            sources=[*near, *gateways, *found],
             peers=peers,
-            limits=_limits(settings),
+            limits=limits_of(settings),
             on_log=output.log,
             on_answer=fetching.take,
             cache=not settings.no_cache,
@@ -173,7 +172,23 @@ async def _node(settings: Settings, output: Output, fetching: Fetching) -> Async
 
 
 @asynccontextmanager
-async def _opened_search(settings: Settings) -> AsyncIterator[tuple["Source", "Source"]]:
+async def opened_sources(settings: Settings) -> AsyncIterator[tuple[list[Source], list[str]]]:
+    """Open what blocks may come from besides peers: what is asked before them, and the gateways."""
+    async with AsyncExitStack() as stack:
+        near: list[Source] = [
+            StoreSource(stack.enter_context(Lmdb(path)), name=str(path))
+            for path in settings.sources
+        ]
+        if settings.kubo and not settings.offline:
+            near.append(await stack.enter_async_context(opened_kubo(settings)))
+        gateways = settings.gateways
+        if not gateways and not settings.offline:
+            gateways = configured_gateways(os.environ)
+        yield near, gateways
+
+
+@asynccontextmanager
+async def _opened_search(settings: Settings) -> AsyncIterator[tuple[Source, Source]]:
     """Give the peers that were named, and those that are found by asking them."""
     from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
 
@@ -193,8 +208,9 @@ def opened_kubo(settings: Settings) -> "Kubo":
 
     named = settings.kubo
     address = configured_kubo(os.environ) if named is None or named == "auto" else named
-    return Kubo(address, searches=settings.kubo_search, limits=_limits(settings))
+    return Kubo(address, searches=settings.kubo_search, limits=limits_of(settings))
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
+    """Give the bounds that protect this machine."""
     return Limits(**settings.limits)

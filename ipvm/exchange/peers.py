@@ -1,5 +1,7 @@
 """What can be said about peers without the library that speaks with them."""
 
+import fcntl
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +14,11 @@ from ipvm.store.location import IDENTITY_FILE
 from ipvm.store.secret import KEY_BYTES, UnusableFolder, read_or_make_key
 
 __all__ = [
+    "IdentityInUse",
     "IdentityUnusable",
     "InvalidPeerAddress",
     "PeersNotInstalled",
+    "hold_identity",
     "needing_libp2p",
     "new_identity",
     "read_identity",
@@ -41,6 +45,10 @@ class PeersNotInstalled(Refused):
 
 class IdentityUnusable(Refused):
     """The key that peers know this store by cannot be used."""
+
+
+class IdentityInUse(Refused):
+    """Another process serves peers by the key of this store: they could not tell the two apart."""
 
 
 def require_peer_address(text: str) -> None:
@@ -79,6 +87,33 @@ def read_identity(folder: Path) -> bytes:
         return read_or_make_key(folder, IDENTITY_FILE)
     except UnusableFolder as problem:
         raise IdentityUnusable(str(problem)) from problem
+
+
+@contextmanager
+def hold_identity(folder: Path) -> Iterator[bytes]:
+    """Give the key of a store to one process at a time, which serves peers by it.
+
+    Args:
+        folder: Folder of the store.
+
+    Raises:
+        IdentityUnusable: As for `read_identity`.
+        IdentityInUse: Another process has it.
+    """
+    seed = read_identity(folder)
+    try:
+        descriptor = os.open(folder / IDENTITY_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise IdentityUnusable(str(error)) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            problem = f"another process serves the peers of the store {folder}"
+            raise IdentityInUse(f"{problem}; with --no-peers this one leaves them to it") from None
+        yield seed
+    finally:
+        os.close(descriptor)
 
 
 def new_identity() -> bytes:

@@ -24,6 +24,7 @@ from ipvm.model.values import (
     from_result,
     result,
     to_argument,
+    to_result,
     wasm_type,
 )
 
@@ -51,5 +52,6 @@ __all__ = [
     "path_problem",
     "result",
     "to_argument",
+    "to_result",
     "wasm_type",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "from_result",
     "result",
     "to_argument",
+    "to_result",
     "wasm_type",
 ]
 
@@ -117,6 +118,17 @@ def from_result(signature: Signature, value: Value) -> Value:
         raise InvalidResult(f"expected {promised}, got {noun(value)}")
     result(signature, values)
     return _as_one([from_record(item, type_) for item, type_ in zip(values, types, strict=True)])
+
+
+def to_result(signature: Signature, value: Value) -> Value:
+    """Give what the caller got the form that it has in a receipt: the way back of `from_result`.
+
+    Raises:
+        InvalidResult: It is not what the signature promises.
+    """
+    if len(signature.results) == 1:
+        return result(signature, [value])
+    return result(signature, value if isinstance(value, list) else [])
 
 
 def wasm_type(type_: Type) -> WasmType:

@@ -7,10 +7,18 @@ made, is no key.
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["KEY_BYTES", "KEY_NAME", "UnusableFolder", "fresh_name", "read_or_make_key"]
+__all__ = [
+    "KEY_BYTES",
+    "KEY_NAME",
+    "UnusableFolder",
+    "fresh_name",
+    "read_or_make_key",
+    "read_or_make_token",
+]
 
 KEY_NAME: Final = "key"
 """Name of the file in the folder."""
@@ -22,7 +30,29 @@ class UnusableFolder(Exception):
     """Nothing can be kept in a folder. The message says why."""
 
 
-def read_or_make_key(folder: Path, name: str = KEY_NAME) -> bytes:
+def _new_key() -> bytes:
+    return os.urandom(KEY_BYTES)  # noqa: TID251 - nobody may guess it
+
+
+def _new_token() -> bytes:
+    return os.urandom(KEY_BYTES // 2).hex().encode()  # noqa: TID251 - as above
+
+
+def read_or_make_token(folder: Path, name: str) -> bytes:
+    """Give a key of a folder that is text, which a person can copy; see `read_or_make_key`.
+
+    Raises:
+        UnusableFolder: As `read_or_make_key`, or the file holds something else.
+    """
+    token = read_or_make_key(folder, name, new_key=_new_token)
+    if not (token.isascii() and token.isalnum()):
+        raise UnusableFolder(f"{folder / name} is not a token: delete it")
+    return token
+
+
+def read_or_make_key(
+    folder: Path, name: str = KEY_NAME, *, new_key: Callable[[], bytes] = _new_key
+) -> bytes:
     """Give a key of a folder. The folder and the key are made if they are missing.
 
     When several processes make the key at the same time, all get the same.
@@ -30,6 +60,7 @@ def read_or_make_key(folder: Path, name: str = KEY_NAME) -> bytes:
     Args:
         folder: The folder.
         name: Name of the file in it.
+        new_key: Makes one of `KEY_BYTES`.
 
     Raises:
         UnusableFolder: The folder or its key belongs to another user, others can read the key, it is
@@ -41,18 +72,18 @@ def read_or_make_key(folder: Path, name: str = KEY_NAME) -> bytes:
             raise UnusableFolder(f"{folder} belongs to another user")
         path = folder / name
         if not path.exists():
-            _make(folder, path)
+            _make(folder, path, new_key)
         return _read(path)
     except OSError as error:
         raise UnusableFolder(str(error)) from error
 
 
-def _make(folder: Path, path: Path) -> None:
+def _make(folder: Path, path: Path, new_key: Callable[[], bytes]) -> None:
     new = folder / f".new-{fresh_name()}"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - it is a descriptor
-            file.write(os.urandom(KEY_BYTES))  # noqa: TID251 - nobody may guess it
+            file.write(new_key())
         try:
             os.link(new, path)  # the file appears whole, and only one can be the first
         except FileExistsError:

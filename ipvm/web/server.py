@@ -61,7 +61,7 @@ async def serve(  # noqa: PLR0913 - settings, each with its name
         accept = partial(trio.serve_listeners, server.visit, listeners, handler_nursery=visits)
         await listening.start(accept)
         task_status.started((str(address[0]), int(address[1])))
-        await (closing or trio.Event()).wait()
+        await (trio.Event() if closing is None else closing).wait()
         listening.cancel_scope.cancel()
         server.close()
 

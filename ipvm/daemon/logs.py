@@ -1,0 +1,87 @@
+"""Write one line for each request, and for whatever else is worth one, for a person or for a program.
+
+A line has nothing that is secret (no header, no body, no query), and what comes from outside cannot
+write a second one: whatever does not print is escaped.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias, final
+
+from ipvm.ipld import Cid
+from ipvm.model.wording import printable
+from ipvm.web import Request
+
+__all__ = ["Log", "LogForm"]
+
+LogForm: TypeAlias = Literal["text", "json"]
+_PATH_LETTERS_MAX: Final = 500
+
+
+@final
+class Log(logging.Handler):
+    """Where lines go. It takes what other parts log, too.
+
+    Args:
+        form: For whom.
+        write: Takes a line; on any thread.
+        now: Gives the date and time.
+    """
+
+    def __init__(
+        self,
+        form: LogForm,
+        write: Callable[[str], None],
+        now: Callable[[], str],
+        *,
+        quiet: bool = False,
+    ) -> None:
+        super().__init__(logging.WARNING)
+        self._form = form
+        self._write = write
+        self._now = now
+        self._quiet = quiet
+
+    def note_answer(self, request: Request, status: int, sent: int, seconds: float) -> None:
+        """Write a line about a request; the status is 0 if there was no answer."""
+        if self._quiet:
+            return
+        path = request.path
+        shown = path if len(path) <= _PATH_LETTERS_MAX else path[:_PATH_LETTERS_MAX] + "…"
+        self._line(
+            f"{request.client} {request.method} {shown} {status}, {sent} bytes, "
+            f"{seconds * 1000:.1f} ms",
+            event="request",
+            client=request.client,
+            method=request.method,
+            path=shown,
+            status=status,
+            bytes=sent,
+            seconds=round(seconds, 6),
+        )
+
+    def note_guest(self, cid: Cid, message: str) -> None:
+        """Write a line that a function says."""
+        if self._quiet:
+            return
+        self._line(f"[{cid}] {message}", event="guest", cid=str(cid), message=message)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line that another part logs."""
+        trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+        message = record.getMessage()
+        self._line(
+            f"{record.levelname.lower()}: {message} {trace}".rstrip(),
+            event="log",
+            level=record.levelname.lower(),
+            message=message,
+            **({"traceback": trace} if trace else {}),
+        )
+
+    def _line(self, text: str, **fields: object) -> None:
+        if self._form == "json":
+            self._write(json.dumps({"time": self._now(), **fields}))
+        else:
+            self._write(f"{self._now()} {printable(text)}")
