@@ -35,6 +35,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 _PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
+_ABSOLUTE: Final = re.compile("https?://[^/?]*", re.IGNORECASE)
+"""What some put before a path, which is the same path then."""
 _UNSAFE: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 _Piece: TypeAlias = bytes | memoryview
@@ -153,6 +155,8 @@ class Connection:
         if waiting:  # what was asked for without waiting for this answer
             self._http.receive_data(waiting)
         method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
+        if not target.startswith("/"):
+            target = _ABSOLUTE.sub("", target)
         return Request(method, target, headers, body, self._client, self._gone)
 
     async def _gone(self) -> None:
