@@ -27,8 +27,6 @@ from ipvm.web import Request, serve as serve_http
 __all__ = ["CannotListen", "Settings", "serve"]
 
 _LOG: Final = logging.getLogger(__name__)
-_BODY_BYTES_MAX: Final = 1024 * 1024
-"""Body of a request: what is larger goes by its CID. All connections together may bring 256 of them."""
 
 
 class CannotListen(Refused):
@@ -88,7 +86,7 @@ async def _serve_http(
         site.answer,
         host=settings.host,
         port=settings.port,
-        body_bytes_max=_BODY_BYTES_MAX,
+        body_bytes_max=site.api.body_bytes_max,
         on_answered=note,
         closing=closing,
     )
