@@ -140,6 +140,9 @@ BITSWAP_STREAMS_MAX: Final = 8
 PEERS_MAX: Final = 64
 """Peers that are connected at the same time."""
 
+NEIGHBOURS_MAX: Final = 16
+"""Peers of the local network that are met because they were found there."""
+
 PEER_ADDRESS_BYTES_MAX: Final = 1024
 """Longest address of a peer, in bytes."""
 

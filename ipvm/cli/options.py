@@ -121,6 +121,13 @@ SHARED_OPTIONS: Final[tuple[click.Parameter, ...]] = (
         help="Find peers for blocks that nobody named here has, by asking the peers that are.",
     ),
     click.Option(
+        ["--mdns"],
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_switch("mdns"),
+        help="Take blocks that are missing from peers on the local network, too.",
+    ),
+    click.Option(
         ["--gateway"],
         metavar="URL",
         multiple=True,

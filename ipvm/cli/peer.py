@@ -11,6 +11,7 @@ import trio
 from ipvm.cli.options import Group, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.session import run_alone
+from ipvm.cli.settings import Settings
 from ipvm.errors import Unavailable
 from ipvm.exchange.peering import open_peering
 from ipvm.exchange.peers import (
@@ -144,14 +145,15 @@ def find(cid: str) -> None:
     Ask a peer that serves the DHT, and those that it knows:
       $ ipvm peer find --peer /ip4/127.0.0.1/tcp/4001/p2p/12D3… bafk…
     """
-    if not current_settings().peers:
+    settings = current_settings()
+    if not (settings.peers or settings.mdns):
         raise click.UsageError("Name a peer to ask first: --peer ADDRESS.")
     wanted = Cid.parse(cid.removeprefix("ipfs://"))
-    run_alone(partial(_find, wanted, current_settings().peers), doing="Searching")
+    run_alone(partial(_find, wanted, settings), doing="Searching")
 
 
-async def _find(cid: Cid, addresses: list[str], output: Output) -> None:
-    async with open_peering(addresses, dht=True) as peering:
+async def _find(cid: Cid, settings: Settings, output: Output) -> None:
+    async with open_peering(settings.peers, dht=True, mdns=settings.mdns) as peering:
         assert peering.searching is not None
         found = await peering.searching.providers(cid)
     if output.as_json:

@@ -22,7 +22,8 @@ from ipvm.cli.terminal import escaped, say, unicode_path
 from ipvm.daemon.admission import TOKEN_VARIABLE, is_loopback, read_token
 from ipvm.daemon.logs import Log, LogForm
 from ipvm.daemon.operations import Bounds
-from ipvm.daemon.serving import Settings, serve as serve_until
+from ipvm.daemon.serving import serve as serve_until
+from ipvm.daemon.settings import Settings
 from ipvm.exchange.peers import PeersNotInstalled
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.store import store_path
@@ -153,6 +154,7 @@ async def _serve(request: _Request, output: Output) -> int:
             port=request.port,
             hosts=frozenset(name.lower() for name in request.allow_host),
             listen=_listen(request, output),
+            dht=shared.dht and not shared.offline,
             peers=() if shared.offline else tuple(shared.peers),
             sources=[*near, *gateways],
             offline=shared.offline,
@@ -206,7 +208,7 @@ def _listen(request: _Request, output: Output) -> tuple[str, ...]:
         return ()
     if find_spec("libp2p") is None:
         problem = PeersNotInstalled("No module named 'libp2p'")
-        if request.listen:
+        if request.listen or current_settings().dht:
             raise problem
         output.note(f"No peers are served: {problem}.")
         return ()
@@ -240,6 +242,7 @@ def _tell(output: Output, settings: Settings, token: Path | None, record: "Servi
             {
                 "gateway": record.gateway,
                 "peer": [*record.peer],
+                "dht": record.dht,
                 "pid": record.pid,
                 "store": folder,
                 "token": place,

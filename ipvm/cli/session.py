@@ -155,9 +155,9 @@ async def _node(settings: Settings, output: Output, fetching: Fetching) -> Async
     async with AsyncExitStack() as stack:
         near, gateways = await stack.enter_async_context(opened_sources(settings))
         peers, found = settings.peers, list[Source]()
-        if settings.dht and not settings.offline:
-            peering, searching = await stack.enter_async_context(_opened_search(settings))
-            near, peers, found = [*near, peering], [], [searching]
+        if (settings.dht or settings.mdns) and not settings.offline:
+            peering, found = await stack.enter_async_context(_opened_peering(settings))
+            near, peers = [*near, peering], []
         async with open_node(
             store=settings.store,
             offline=settings.offline,
@@ -188,13 +188,12 @@ async def opened_sources(settings: Settings) -> AsyncIterator[tuple[list[Source]
 
 
 @asynccontextmanager
-async def _opened_search(settings: Settings) -> AsyncIterator[tuple[Source, Source]]:
-    """Give the peers that were named, and those that are found by asking them."""
+async def _opened_peering(settings: Settings) -> AsyncIterator[tuple[Source, list[Source]]]:
+    """Give the peers that were named or are neighbours, and those that are found by asking them."""
     from ipvm.exchange.peering import open_peering  # noqa: PLC0415 - few have peers
 
-    async with open_peering(settings.peers, dht=True) as peering:
-        assert peering.searching is not None
-        yield peering, peering.searching
+    async with open_peering(settings.peers, dht=settings.dht, mdns=settings.mdns) as peering:
+        yield peering, [peering.searching] if peering.searching is not None else []
 
 
 def opened_kubo(settings: Settings) -> "Kubo":

@@ -20,6 +20,7 @@ class Settings:
         kubo_search: Let that Kubo look for blocks among its peers.
         limits: Fields of `ipvm.Limits` that were set.
         offline: Leave the sources alone.
+        mdns: Look for peers on the local network.
         no_cache: Compile anew, and keep no machine code.
         quiet: Say nothing on standard error but why it failed.
         trace: Tell which source sent which block.
@@ -33,6 +34,7 @@ class Settings:
         "kubo",
         "kubo_search",
         "limits",
+        "mdns",
         "no_cache",
         "offline",
         "peers",
@@ -52,6 +54,7 @@ class Settings:
         self.kubo_search = False
         self.limits: dict[str, int] = {}
         self.offline = False
+        self.mdns = False
         self.no_cache = False
         self.quiet = False
         self.trace = False

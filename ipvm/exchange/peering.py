@@ -15,7 +15,8 @@ import trio
 from ipvm.errors import IpvmError, NotFound, Refused, Unavailable
 from ipvm.exchange.bitswap import Bitswap, PeersUnavailable, Stream
 from ipvm.exchange.bitswap.serving import Nothing, Served
-from ipvm.exchange.peers import needing_libp2p, new_identity, require_peer_address
+from ipvm.exchange.neighbours import Neighbours
+from ipvm.exchange.peers import by_peer, needing_libp2p, new_identity, require_peer_address
 from ipvm.exchange.searching import Searching
 from ipvm.ipld import Cid
 
@@ -50,17 +51,19 @@ class Peering:
         seed: bytes,
         listen: Sequence[str],
         dht: bool = False,
+        mdns: bool = False,
     ) -> None:
         self.name = "peers"
         self.searching = Searching(self) if dht else None
         self._dialled = tuple(addresses)
-        self._peers = _by_peer(addresses)
+        self._peers = by_peer(addresses)
         self._serves = serves
         self._seed = seed
         self._listen = tuple(listen)
         self._needed = trio.Event()
         self._ready = trio.Event()
-        self._tried = 0
+        self._mdns = mdns
+        self._untried = len(self._peers) + mdns
         self._all_tried = trio.Event()
         self._bitswap: Bitswap | None = None
         self._dialler: _Dialler | None = None
@@ -213,8 +216,12 @@ class Peering:
                     nursery.start_soon(self.searching.run, dhts)
                 for addresses in self._peers:
                     nursery.start_soon(self._keep, addresses)
+                if self._mdns:
+                    nursery.start_soon(self._meet_neighbours)
                 if not self._peers:
-                    self._note_tried()
+                    self._ready.set()
+                if not self._untried:
+                    self._all_tried.set()
 
     async def _keep(self, addresses: Sequence[str]) -> None:
         """Be connected to a peer, for ever."""
@@ -236,19 +243,17 @@ class Peering:
             await trio.sleep(pause)
             pause = min(2 * pause, _REDIAL_SECONDS_MAX)
 
+    async def _meet_neighbours(self) -> None:
+        from ipvm.exchange.libp2p.mdns import open_mdns  # noqa: PLC0415 - for those who ask for it
+
+        neighbours = Neighbours(self, itself=self._id, tried=self._note_tried)
+        await neighbours.run(open_mdns(self._addresses, neighbours.find))
+
     def _note_tried(self) -> None:
-        self._tried += 1
-        if self._tried >= len(self._peers):
+        self._untried -= 1
+        if self._untried <= 0:
             self._ready.set()
             self._all_tried.set()
-
-
-def _by_peer(addresses: Sequence[str]) -> list[list[str]]:
-    """Put together the addresses of each peer."""
-    peers: dict[str, list[str]] = {}
-    for address in addresses:
-        peers.setdefault(address.rpartition("/p2p/")[2], []).append(address)
-    return [*peers.values()]
 
 
 @asynccontextmanager
@@ -259,6 +264,7 @@ async def open_peering(
     seed: bytes | None = None,
     listen: Sequence[str] = (),
     dht: bool = False,
+    mdns: bool = False,
 ) -> AsyncIterator[Peering]:
     """Give a source that fetches from peers, and serves them from a store; both end with the context.
 
@@ -270,6 +276,7 @@ async def open_peering(
         listen: Where to listen for peers, as in `/ip4/127.0.0.1/tcp/0`.
         dht: Find peers in the DHT, by those that are connected, and give a Source that does in
             `searching`. Who listens serves the DHT, too, and can be found in it.
+        mdns: Look for peers on the local network, too. Who listens can be found there.
 
     Raises:
         InvalidPeerAddress: The address of a peer is none.
@@ -277,7 +284,7 @@ async def open_peering(
     for address in addresses:
         require_peer_address(address)
     served, key = serves or Nothing(), seed or new_identity()
-    peering = Peering(addresses, served, seed=key, listen=listen, dht=dht)
+    peering = Peering(addresses, served, seed=key, listen=listen, dht=dht, mdns=mdns)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(peering.run)

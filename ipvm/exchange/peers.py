@@ -3,7 +3,7 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ __all__ = [
     "IdentityUnusable",
     "InvalidPeerAddress",
     "PeersNotInstalled",
+    "by_peer",
     "hold_identity",
     "needing_libp2p",
     "new_identity",
@@ -119,3 +120,11 @@ def hold_identity(folder: Path) -> Iterator[bytes]:
 def new_identity() -> bytes:
     """Make a key for a peer that nobody needs to know again."""
     return secrets.token_bytes(KEY_BYTES)
+
+
+def by_peer(addresses: Sequence[str]) -> list[list[str]]:
+    """Put together the addresses of each peer."""
+    peers: dict[str, list[str]] = {}
+    for address in addresses:
+        peers.setdefault(address.rpartition("/p2p/")[2], []).append(address)
+    return [*peers.values()]

@@ -124,7 +124,15 @@ class Server:
             for line in self.told.read_text().splitlines():
                 if part in line:
                     return line
+            time.sleep(0.01)
         raise AssertionError(f"no line has {part}")
+
+    def wait_for_metric(self, name: str, value: float) -> None:
+        """Wait until a metric has a value."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while self.metric(name) != value:
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
     def metric(self, name: str) -> float:
         """Give the value of a metric."""

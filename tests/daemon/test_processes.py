@@ -23,6 +23,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @contextmanager

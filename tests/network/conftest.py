@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +22,11 @@ class Ended(NamedTuple):
     code: int
     output: str
     errors: str
+
+    @property
+    def record(self) -> Any:  # noqa: ANN401 - it is JSON
+        """The one JSON object that was written."""
+        return json.loads(self.output)
 
 
 @dataclass
@@ -61,12 +65,6 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @pytest.fixture
-def peers() -> None:
-    """Skip the test where nobody can be a peer."""
-    pytest.importorskip("libp2p", reason="libp2p is not installed: pip install 'ipvm[p2p]'")
-
-
-@pytest.fixture
 def ipvm() -> Callable[..., Any]:
     """Run a command line in a process of its own, with a store of its own."""
 
@@ -89,7 +87,7 @@ def serve() -> Serve:
     async def serve(
         store: Path, *words: str, on: Sequence[str] = (), host: str = "127.0.0.1"
     ) -> AsyncIterator[Served]:
-        listen = ["--listen", f"/ip4/{host}/tcp/0"] if find_spec("libp2p") else ["--no-peers"]
+        listen = ["--listen", f"/ip4/{host}/tcp/0"]
         command = [*on, sys.executable, "-m", "ipvm", "serve", "--json", "--port", "0"]
         process = await trio.lowlevel.open_process(
             [*command, "--host", host, *listen, *words],

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.kubo import Daemon
     from tests.network.conftest import Ended, Serve
 
+pytest.importorskip("libp2p", reason="libp2p is not installed: pip install 'ipvm[p2p]'")
+
 pytestmark = pytest.mark.slow
 Ipvm = Callable[..., Awaitable["Ended"]]
 ARGUMENTS = ("eval", "[1.0, 2.0, 3.0]", "2.0")
@@ -41,7 +43,6 @@ async def test_by_its_gateway_alone(
     assert again.output == "17.0\n"
 
 
-@pytest.mark.usefixtures("peers")
 async def test_by_one_peer_alone(
     stores: tuple[Path, ...], published: str, ipvm: Ipvm, serve: "Serve"
 ) -> None:
@@ -52,7 +53,6 @@ async def test_by_one_peer_alone(
     assert absent.code == 3
 
 
-@pytest.mark.usefixtures("peers")
 async def test_by_a_kubo_alone_that_has_it_from_us(
     stores: tuple[Path, ...],
     published: str,

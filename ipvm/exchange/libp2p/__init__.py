@@ -2,7 +2,7 @@
 
 Importing it takes half a second, and needs the extra `ipvm[p2p]`; so it is imported when a peer is needed
 first, by `ipvm.exchange.peering` and by the commands that look at peers. Spoken are TCP, Noise and Yamux,
-identify and ping, and the DHT by `ipvm.exchange.dht`. Nothing is looked up, announced or dialled but what
+identify and ping, the DHT by `ipvm.exchange.dht`, and multicast DNS. Nothing is looked up, announced or dialled but what
 is asked for.
 """
 

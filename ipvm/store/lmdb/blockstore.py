@@ -171,6 +171,14 @@ class Lmdb:
         """Return the next keys in ascending order; none after the last."""
         return await self._read(partial(records.multihashes, after=after, count=count), ())
 
+    def version(self) -> int:
+        """Return a number that grows whenever anybody has written; 0 while there is no store.
+
+        It is a look at memory, once the store is open.
+        """
+        environment = self._opened(create=False)
+        return 0 if environment is None else environment.version()
+
     async def statistics(self) -> Statistics:
         """Return the numbers of this moment; zeros if the store is not there yet."""
         nothing = Statistics(blocks=0, block_bytes=0, path=self.path)

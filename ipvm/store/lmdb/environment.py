@@ -83,6 +83,11 @@ class Environment:
         except (lmdb.Error, OSError) as error:
             raise condition(error, self.path) from error
 
+    def version(self) -> int:
+        """Return the number of the last commit of any process; 0 while that cannot be told."""
+        with self._mapped:
+            return 0 if self._handle is None else int(self._handle.info()["last_txnid"])
+
     def touched(self, blocks: int, size: int) -> None:
         """Note what came into memory of the file, and now and then let go of it.
 
