@@ -167,7 +167,7 @@ class Api:
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        return answer or Answer(499)  # which nobody reads
+        return answer or Answer(499)  # which nobody reads, but who counts
 
 
 def _read(route: Route, request: Request) -> CallRequest | RunRequest:
