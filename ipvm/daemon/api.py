@@ -33,6 +33,10 @@ __all__ = ["Api"]
 
 _LOG: Final = logging.getLogger(__name__)
 _JSON_TYPES: Final = frozenset({"application/json", "application/vnd.ipld.dag-json"})
+_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+"""A block in base64, with room around it; what is larger goes by its CID."""
+_STRANGER_BYTES_MAX: Final = 16 * 1024
+"""Enough to tell somebody that the token is missing."""
 _READY_SECONDS: Final = 5.0
 
 
@@ -69,6 +73,17 @@ class Api:
         """How many functions run for those who asked over HTTP."""
         return self._places.borrowed_tokens
 
+    def body_bytes_max(self, request: Request) -> int:
+        """Say what a request may bring: not much, unless it has the token."""
+        found = route_of(request.path)
+        if found is None or not found[0].runs:
+            return 0
+        try:
+            require_token(request, self._token)
+        except HttpCondition:
+            return _STRANGER_BYTES_MAX
+        return _BODY_BYTES_MAX
+
     async def answer(self, request: Request) -> Answer:
         """Answer a request; whatever is wrong with it or comes of it has a status."""
         try:
@@ -87,7 +102,7 @@ class Api:
         route, parameter = found
         methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
         if request.method not in methods:
-            raise MethodNotAllowed(f"this takes {' and '.join(sorted(methods))}")
+            raise MethodNotAllowed(methods)
         if route.runs:
             return await self._run(route, request)
         if request.body:
@@ -152,7 +167,7 @@ class Api:
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        return answer or Answer(499)  # which nobody reads
+        return answer or Answer(499)  # which nobody reads, but who counts
 
 
 def _read(route: Route, request: Request) -> CallRequest | RunRequest:

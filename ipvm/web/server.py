@@ -8,6 +8,7 @@ answered whatever else goes on.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final, final
@@ -34,7 +35,7 @@ async def serve(  # noqa: PLR0913 - settings, each with its name
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    body_bytes_max: int = 0,
+    body_bytes_max: Callable[[Request], int] = lambda _: 0,
     on_answered: OnAnswered = lambda *_: None,
     closing: trio.Event | None = None,
     task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED,
@@ -45,7 +46,7 @@ async def serve(  # noqa: PLR0913 - settings, each with its name
         handler: Answers requests. What it raises is answered with 500, and logged.
         host: The address to listen at.
         port: The port; 0 for any that is free.
-        body_bytes_max: What a request may bring.
+        body_bytes_max: Says what a request may bring, when its head is there and its body is not.
         on_answered: Is told what was answered.
         closing: Once set, nobody is accepted any more, and nobody waited for; who has asked is
             answered, and then this returns.
@@ -70,7 +71,12 @@ async def serve(  # noqa: PLR0913 - settings, each with its name
 class _Server:
     """Who is connected, and what they may hold."""
 
-    def __init__(self, handler: Handler, body_bytes_max: int, on_answered: OnAnswered) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        body_bytes_max: Callable[[Request], int],
+        on_answered: OnAnswered,
+    ) -> None:
         self._handler = handler
         self._body_bytes_max = body_bytes_max
         self._on_answered = on_answered

@@ -196,7 +196,7 @@ async def test_a_body_is_taken_in_up_to_a_bound_and_the_next_request_read() -> N
         return Answer(200, (), request.body[::-1])
 
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(partial(serve, handler, body_bytes_max=4))
+        address = await nursery.start(partial(serve, handler, body_bytes_max=lambda _: 4))
         posted = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
         chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         got = await told(
