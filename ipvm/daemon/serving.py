@@ -24,7 +24,7 @@ from ipvm.store.lmdb import Lmdb
 from ipvm.store.serving import Serving, serving
 from ipvm.web import Request, serve as serve_http
 
-__all__ = ["CannotListen", "Settings", "serve"]
+__all__ = ["CannotListen", "serve"]
 
 _LOG: Final = logging.getLogger(__name__)
 
