@@ -61,7 +61,7 @@ def test_those_who_have_asked_are_answered_before_the_end(
     start: "Start", ended: "Ended", home: Path, published: "Published"
 ) -> None:
     with (
-        start(home / "store", "--timeout", 1) as server,
+        start(home / "store", "--timeout", 2) as server,
         spinning(server, published) as client,
     ):
         address = server.address
