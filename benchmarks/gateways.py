@@ -1,4 +1,4 @@
-"""The row about gateways: blocks over HTTP, verified, from our server and from Python's own."""
+"""The rows about gateways: blocks over HTTP, from our server, and from Python's own or a Helia's."""
 
 import sys
 import tempfile
@@ -11,9 +11,9 @@ from typing import Final
 
 import trio
 
-from benchmarks.helia import made
+from benchmarks.helia import made, open_helia
 from benchmarks.measure import OURS, Rounds
-from benchmarks.row import Effort, Line, Row
+from benchmarks.row import Effort, Line, Row, optional
 from benchmarks.servers import server
 from ipvm.exchange import BlockService
 from ipvm.exchange.gateway import Gateway
@@ -25,6 +25,7 @@ from ipvm.web import gateway, serve
 __all__ = ["ROWS"]
 
 _RIVAL: Final = "http.server, from memory"
+_HELIA: Final = "helia, node's http"
 _ROUNDS_MAX: Final = 9
 _TOGETHER: Final = 16
 _SIZE: Final = 262_144
@@ -48,6 +49,26 @@ async def _blocks(effort: Effort) -> Sequence[Line]:
                 seconds[name].append(await _fetched(address, blocks))
     bar = count * _SIZE / _BYTES_PER_SECOND
     return [Rounds(seconds).line(_RIVAL, bar=bar, bar_on="ours")]
+
+
+async def _by_helia(effort: Effort) -> Sequence[Line]:
+    """Let Helia fetch them, from our server and from its own blockstore; without it, only we do."""
+    count = effort.size(1000, 5)
+    rounds = min(effort.rounds, _ROUNDS_MAX)
+    seconds: dict[str, list[float]] = {OURS: [], _HELIA: []}
+    async with server("benchmarks.gateways", OURS, count) as ours:
+        with optional(effort):
+            async with open_helia() as helia:
+                await helia.make(count, _SIZE)
+                theirs = await helia.serve()
+                for _ in range(rounds):
+                    for name, address in ((OURS, ours), (_HELIA, theirs)):
+                        effort.tell(name)
+                        async with open_helia(address) as client:
+                            seconds[name].append(await client.get_made(count, _SIZE, _TOGETHER))
+        if len(seconds[_HELIA]) == rounds:
+            return [Rounds(seconds).line(_HELIA, bar=1.0)]
+        return [Line(ours=await _fetched(ours, [made(n, _SIZE) for n in range(count)]))]
 
 
 async def _fetched(address: str, blocks: Sequence[Block]) -> float:
@@ -101,6 +122,7 @@ def _serve_rival(count: int) -> None:
 
 ROWS: Final = (
     Row("gateway-256k", "1000 blocks of 256 KiB over HTTP, 16 at once, verified", _blocks),
+    Row("gateway-helia", "the same blocks, fetched by Helia, from us and from a Helia", _by_helia),
 )
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from ipvm.daemon.operations import Bounds
 from ipvm.daemon.serving import serve as serve_until
 from ipvm.daemon.settings import Settings
 from ipvm.exchange.peers import PeersNotInstalled
+from ipvm.ipld import Value
 from ipvm.limits import FUEL_DEFAULT, MEMORY_DEFAULT
 from ipvm.store import store_path
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+_LOG: Final = logging.getLogger(__name__)
 _PORT: Final = 8480
 _LISTEN: Final = "/ip4/127.0.0.1/tcp/4480"
 _EXIT_INTERRUPTED: Final = 130
@@ -165,11 +167,15 @@ async def _serve(request: _Request, output: Output) -> int:
             limits=limits_of(shared),
             cache=not shared.no_cache,
         )
-        tell = partial(_tell, output, settings, token_path)
         with _logging("json" if shared.as_json else request.log) as log, _ending() as ending:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ending.wait)
-                await serve_until(settings, log=log, closing=ending.closing, on_ready=tell)
+                await serve_until(
+                    settings,
+                    log=log,
+                    closing=ending.closing,
+                    on_ready=partial(_tell, output, settings, token_path, log),
+                )
                 nursery.cancel_scope.cancel()
     return _EXIT_INTERRUPTED if ending.signal == signal.SIGINT else 0
 
@@ -210,7 +216,8 @@ def _listen(request: _Request, output: Output) -> tuple[str, ...]:
         problem = PeersNotInstalled("No module named 'libp2p'")
         if request.listen or current_settings().dht:
             raise problem
-        output.note(f"No peers are served: {problem}.")
+        if request.log == "text":
+            output.note(f"No peers are served: {problem}.")
         return ()
     return request.listen or (_LISTEN,)
 
@@ -232,34 +239,41 @@ def _now() -> str:
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _tell(output: Output, settings: Settings, token: Path | None, record: "Serving") -> None:
+def _tell(
+    output: Output, settings: Settings, token: Path | None, log: Log, record: "Serving"
+) -> None:
     """Tell where it listens, and what to type elsewhere."""
     place = None if token is None else unicode_path(token.absolute())
     folder = unicode_path(settings.folder.absolute())
+    fields: dict[str, Value] = {
+        "gateway": record.gateway,
+        "peer": [*record.peer],
+        "dht": record.dht,
+        "pid": record.pid,
+        "store": folder,
+        "token": place,
+    }
     if output.as_json:
-        output.record(
-            "serve",
-            {
-                "gateway": record.gateway,
-                "peer": [*record.peer],
-                "dht": record.dht,
-                "pid": record.pid,
-                "store": folder,
-                "token": place,
-            },
-        )
+        output.record("serve", fields)
     else:
         output.text(record.gateway)
-    output.note(f"store    {folder}")
-    output.note(f"gateway  {record.gateway}/ipfs/CID")
-    output.note(f"API      {record.gateway}/openapi.json, token in {place or TOKEN_VARIABLE}")
-    for address in record.peer:
-        output.note(f"peers    {address}")
-    output.note(f"Elsewhere, type: ipvm call --gateway {record.gateway} CID FUNCTION ARGS")
-    if record.peer:
-        output.note(f"or: ipvm call --peer {record.peer[0]} CID FUNCTION ARGS")
+    log.note_event("serving", **fields)
+    if log.form == "text":
+        for line in _lines(record, folder, place or TOKEN_VARIABLE):
+            output.note(line)
     if not is_loopback(settings.host):
-        output.note(
-            "Warning: all who reach this address can read all that is in the store, and run functions "
-            "if they have the token, which is not encrypted: let a proxy with TLS stand before it."
+        _LOG.warning(
+            "all who reach this address can read all that is in the store, and run functions if they "
+            "have the token, which is not encrypted: let a proxy with TLS stand before it"
         )
+
+
+def _lines(record: "Serving", folder: str, token: str) -> Iterator[str]:
+    yield f"store    {folder}"
+    yield f"gateway  {record.gateway}/ipfs/CID"
+    yield f"API      {record.gateway}/openapi.json, token in {token}"
+    for address in record.peer:
+        yield f"peers    {address}"
+    yield f"Elsewhere, type: ipvm call --gateway {record.gateway} CID FUNCTION ARGS"
+    if record.peer:
+        yield f"or: ipvm call --peer {record.peer[0]} CID FUNCTION ARGS"

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Final, final
 
 import msgspec
@@ -27,12 +28,16 @@ from ipvm.daemon.routes import Route, route_of
 from ipvm.daemon.shapes import CallRequest, RunRequest
 from ipvm.errors import InvalidArguments, IpvmError, NotFound
 from ipvm.ipld import DAG_JSON, InvalidEncoding, decode
+from ipvm.limits import BLOCK_BYTES_MAX
 from ipvm.web import Answer, Request
 
 __all__ = ["Api"]
 
 _LOG: Final = logging.getLogger(__name__)
 _JSON_TYPES: Final = frozenset({"application/json", "application/vnd.ipld.dag-json"})
+_READ_AT_ONCE_BYTES: Final = 64 * 1024
+_STRANGER_BYTES_MAX: Final = 16 * 1024
+"""Enough to tell somebody that the token is missing."""
 _READY_SECONDS: Final = 5.0
 
 
@@ -69,6 +74,17 @@ class Api:
         """How many functions run for those who asked over HTTP."""
         return self._places.borrowed_tokens
 
+    def body_bytes_max(self, request: Request) -> int:
+        """Say what a request may bring: as much as a value may have, or not much without the token."""
+        found = route_of(request.path)
+        if found is None or not found[0].runs:
+            return 0
+        try:
+            require_token(request, self._token)
+        except HttpCondition:
+            return _STRANGER_BYTES_MAX
+        return BLOCK_BYTES_MAX
+
     async def answer(self, request: Request) -> Answer:
         """Answer a request; whatever is wrong with it or comes of it has a status."""
         try:
@@ -87,7 +103,7 @@ class Api:
         route, parameter = found
         methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
         if request.method not in methods:
-            raise MethodNotAllowed(f"this takes {' and '.join(sorted(methods))}")
+            raise MethodNotAllowed(methods)
         if route.runs:
             return await self._run(route, request)
         if request.body:
@@ -102,13 +118,12 @@ class Api:
                 kind = ("Content-Type", route.media_type)
                 return Answer(200, (kind,), (await self._metrics.text()).encode())
             case "openapi":
-                body = json.dumps(description(__version__), indent=1).encode()
-                return Answer(200, (("Content-Type", route.media_type),), body)
+                return Answer(200, (("Content-Type", route.media_type),), _described())
             case "readyz":
                 is_ready = await self._is_ready()
                 return json_answer(200 if is_ready else 503, {"ready": is_ready})
             case _:
-                return json_answer(200, {"ready": not self.is_closing})
+                return json_answer(200, {"alive": True})
 
     async def _is_ready(self) -> bool:
         with trio.move_on_after(_READY_SECONDS) as scope:
@@ -121,12 +136,15 @@ class Api:
     async def _run(self, route: Route, request: Request) -> Answer:
         require_same_site(request)
         require_token(request, self._token)
-        asked = _read(route, request)
         try:
             self._places.acquire_nowait()
         except trio.WouldBlock:
             raise Busy(f"{self._places.total_tokens} functions run at this moment") from None
         try:
+            if len(request.body) <= _READ_AT_ONCE_BYTES:
+                asked = _read(route, request)
+            else:  # the others are answered meanwhile
+                asked = await trio.to_thread.run_sync(_read, route, request)
             return await self._unless_gone(request, asked)
         finally:
             self._places.release()
@@ -152,7 +170,12 @@ class Api:
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        return answer or Answer(499)  # which nobody reads
+        return answer or Answer(499)  # which nobody reads, but who counts
+
+
+@cache
+def _described() -> bytes:
+    return json.dumps(description(__version__), indent=1).encode()
 
 
 def _read(route: Route, request: Request) -> CallRequest | RunRequest:

@@ -4,7 +4,7 @@ The class of an error answers "what now?" there as it does in the shell: each ex
 and what has no exit code, because it is about HTTP alone, has a kind of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -47,6 +47,10 @@ class Forbidden(HttpCondition):
 
 class MethodNotAllowed(HttpCondition):
     """The path takes other methods."""
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        self.methods = ", ".join(sorted(methods))
+        super().__init__(f"this takes {self.methods}")
 
 
 class BodyTooLarge(HttpCondition):
@@ -118,6 +122,8 @@ def failed(error: IpvmError | HttpCondition, **record: object) -> Answer:
     problem = problem_of(error)
     status = STATUSES[problem.kind]
     extra = [_EXTRA_HEADERS[status]] if status in _EXTRA_HEADERS else []
+    if isinstance(error, MethodNotAllowed):
+        extra.append(("Allow", error.methods))
     fields = msgspec.to_builtins(Failed(error=problem))
     return json_answer(status, {**fields, **record}, *extra)
 

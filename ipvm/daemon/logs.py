@@ -39,7 +39,7 @@ class Log(logging.Handler):
         quiet: bool = False,
     ) -> None:
         super().__init__(logging.WARNING)
-        self._form = form
+        self.form = form
         self._write = write
         self._now = now
         self._quiet = quiet
@@ -62,6 +62,11 @@ class Log(logging.Handler):
             seconds=round(seconds, 6),
         )
 
+    def note_event(self, event: str, **fields: object) -> None:
+        """Write a line about what has happened to the server, for a program alone."""
+        if self.form == "json":
+            self._line("", event=event, **fields)
+
     def note_guest(self, cid: Cid, message: str) -> None:
         """Write a line that a function says."""
         if self._quiet:
@@ -81,7 +86,7 @@ class Log(logging.Handler):
         )
 
     def _line(self, text: str, **fields: object) -> None:
-        if self._form == "json":
+        if self.form == "json":
             self._write(json.dumps({"time": self._now(), **fields}))
         else:
             self._write(f"{self._now()} {printable(text)}")

@@ -6,7 +6,7 @@ from typing import Final, final
 
 import msgspec
 
-from ipvm.daemon.shapes import CallAnswer, CallRequest, Kind, Ready, RunAnswer, RunRequest
+from ipvm.daemon.shapes import Alive, CallAnswer, CallRequest, Kind, Ready, RunAnswer, RunRequest
 from ipvm.model import Receipt
 
 __all__ = ["CONTENT", "OTHER", "ROUTES", "Route", "route_of"]
@@ -109,7 +109,7 @@ ROUTES: Final = (
         method="GET",
         path="/healthz",
         summary="Tell that the process answers.",
-        gives=Ready,
+        gives=Alive,
     ),
     Route(
         name="readyz",

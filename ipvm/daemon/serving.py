@@ -3,10 +3,11 @@
 One process does all of it over one store, which any others may use meanwhile.
 """
 
+import logging
 import os
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from functools import partial
 from typing import Final
 
@@ -23,10 +24,9 @@ from ipvm.store.lmdb import Lmdb
 from ipvm.store.serving import Serving, serving
 from ipvm.web import Request, serve as serve_http
 
-__all__ = ["CannotListen", "Settings", "serve"]
+__all__ = ["CannotListen", "serve"]
 
-_BODY_BYTES_MAX: Final = 1024 * 1024
-"""Body of a request: what is larger goes by its CID. All connections together may bring 256 of them."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 class CannotListen(Refused):
@@ -86,7 +86,7 @@ async def _serve_http(
         site.answer,
         host=settings.host,
         port=settings.port,
-        body_bytes_max=_BODY_BYTES_MAX,
+        body_bytes_max=site.api.body_bytes_max,
         on_answered=note,
         closing=closing,
     )
@@ -103,11 +103,22 @@ async def _serve_http(
             dht=peers.is_announcing,
             pid=os.getpid(),
         )
-        with serving(settings.folder, record):
+        with _recorded(settings, record):
             on_ready(record)
             await closing.wait()
         site.api.is_closing = True
         nursery.cancel_scope.deadline = trio.current_time() + settings.grace_seconds
+
+
+@contextmanager
+def _recorded(settings: Settings, record: Serving) -> Iterator[None]:
+    """Keep a record beside the store, if that can be written to."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(serving(settings.folder, record))
+        except OSError as error:
+            _LOG.warning("others are not told where this is served: %s", error)
+        yield
 
 
 def _reachable(host: str) -> str:

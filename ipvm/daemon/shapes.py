@@ -27,6 +27,7 @@ else:
     from typing import Any as Value
 
 __all__ = [
+    "Alive",
     "CallAnswer",
     "CallRequest",
     "Failed",
@@ -228,6 +229,12 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     invocation: _Cid | UnsetType = UNSET
     receipt: _Cid | UnsetType = UNSET
     fuel: _FuelUsed | UnsetType = UNSET
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """That the process answers."""
+
+    alive: bool
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ too long for a piece of an answer.
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from email.utils import formatdate
 from http import HTTPStatus
@@ -35,6 +35,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 _PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
+_ABSOLUTE: Final = re.compile("https?://[^/?]*", re.IGNORECASE)
+"""What some put before a path, which is the same path then."""
 _UNSAFE: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 _Piece: TypeAlias = bytes | memoryview
@@ -52,7 +54,9 @@ class Connection:
         sent_bytes: Bytes of bodies that were sent.
     """
 
-    def __init__(self, stream: trio.SocketStream, *, body_bytes_max: int) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, *, body_bytes_max: Callable[[Request], int]
+    ) -> None:
         self._stream = stream
         self._body_bytes_max = body_bytes_max
         self._http = _new_http()
@@ -112,9 +116,8 @@ class Connection:
             await self._drain()
 
     async def _request(self) -> Request | None:
-        head: h11.Request | None = None
-        body: list[bytes] = []
-        left = self._body_bytes_max
+        asked: Request | None = None
+        body, bytes_max = bytearray(), 0
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -123,37 +126,38 @@ class Connection:
                     self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
                 self._http.receive_data(await self._received())
             elif isinstance(event, h11.Request):
-                head = event
-                self._require_length(event)
+                asked = self._made(event)
+                bytes_max = self._body_bytes_max(asked)
+                _require_at_most(bytes_max, int(asked.headers.get("content-length", "0")))
             elif isinstance(event, h11.Data):
-                body.append(bytes(event.data))
-                left -= len(event.data)
-                if left < 0:
-                    raise h11.RemoteProtocolError("too large", error_status_hint=413)
-            elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return self._made(head, b"".join(body))
+                body += event.data
+                _require_at_most(bytes_max, len(body))
+            elif isinstance(event, h11.EndOfMessage) and asked is not None:
+                self._await_next(asked)
+                return asked._replace(body=bytes(body))
             else:
                 return None
 
-    def _require_length(self, head: h11.Request) -> None:
-        for name, value in head.headers:
-            if name == b"content-length" and int(value) > self._body_bytes_max:
-                raise h11.RemoteProtocolError("too large", error_status_hint=413)
-
-    def _made(self, head: h11.Request, body: bytes) -> Request:
+    def _made(self, head: h11.Request) -> Request:
+        """Make a request of a head; the body is still to come."""
         headers: dict[str, str] = {}
         for raw_name, raw_value in head.headers:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self._knows_chunks = head.http_version == b"1.1"
-        options = headers.get("connection", "").lower()
+        method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
+        if not target.startswith("/"):
+            target = _ABSOLUTE.sub("", target)
+        return Request(method, target, headers, b"", self._client, self._gone)
+
+    def _await_next(self, asked: Request) -> None:
+        """Decide how an answer travels, and be ready for what is asked after it."""
+        self._knows_chunks = self._http.their_http_version == b"1.1"
+        options = asked.headers.get("connection", "").lower()
         self._keeps = self._knows_chunks and "close" not in options
         waiting, _ = self._http.trailing_data
         self._http = _new_http()
         if waiting:  # what was asked for without waiting for this answer
             self._http.receive_data(waiting)
-        method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
-        return Request(method, target, headers, body, self._client, self._gone)
 
     async def _gone(self) -> None:
         """Return once the other end has closed the connection."""
@@ -237,6 +241,11 @@ class Connection:
                 left -= len(piece)
         except _BROKEN:
             return
+
+
+def _require_at_most(bytes_max: int, size: int) -> None:
+    if size > bytes_max:
+        raise h11.RemoteProtocolError("too large", error_status_hint=413)
 
 
 def _new_http() -> h11.Connection:

@@ -12,7 +12,14 @@ import pytest
 
 from benchmarks.rows import ROWS
 
-OURS_ALONE = {"stages-scalar", "stages-blocks", "bitswap-1k", "bitswap-256k", "bitswap-one"}
+OURS_ALONE = {
+    "stages-scalar",
+    "stages-blocks",
+    "bitswap-1k",
+    "bitswap-256k",
+    "bitswap-one",
+    "gateway-helia",
+}
 """Rows without a rival, or with one that takes minutes to install."""
 EXTRA = {"bitswap-1k", "bitswap-256k", "bitswap-one"}
 """Rows that need the extra `p2p`."""
@@ -37,6 +44,7 @@ BARS = {
     "bitswap-256k",
     "bitswap-one",
     "gateway-256k",
+    "gateway-helia",
     "files-100000",
 }
 """Rows of which the design says how fast they have to be."""

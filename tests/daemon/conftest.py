@@ -99,7 +99,9 @@ class Server:
     def token(self) -> str:
         return Path(self.record["token"]).read_text()
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Got:
+    def ask(
+        self, method: str, path: str, body: bytes | Iterator[bytes] | None = None, **headers: str
+    ) -> Got:
         """Ask; underscores in the names of headers stand for dashes."""
         connection = HTTPConnection(*self.address, timeout=PATIENCE_SECONDS)
         try:

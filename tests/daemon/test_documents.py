@@ -1,6 +1,7 @@
 """What the documents say about serving is so."""
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -8,11 +9,16 @@ from pathlib import Path
 import pytest
 from msgspec import convert
 
+from ipvm import __version__
 from ipvm.cli.serve import serve
 from ipvm.daemon.failures import STATUSES
+from ipvm.daemon.openapi import description
 from ipvm.daemon.routes import ROUTES
 from ipvm.daemon.shapes import Failed
 from ipvm.ipld import DAG_JSON, decode
+
+ACCEPT = "IPVM_ACCEPT"
+"""Variable that lets a description that has changed be written down."""
 
 
 @pytest.fixture
@@ -63,3 +69,11 @@ def test_the_unit_and_the_image_give_options_that_there_are(root: Path) -> None:
     for name, *words in commands:
         assert name == "serve"
         serve.make_context("serve", words)
+
+
+def test_the_description_is_the_one_that_is_written_down(root: Path) -> None:
+    text = json.dumps(description(__version__), indent=1) + "\n"
+    file = root / "docs" / "openapi.json"
+    if os.environ.get(ACCEPT):
+        file.write_text(text)
+    assert file.read_text() == text, f"{ACCEPT}=1 writes it down"

@@ -222,19 +222,47 @@ def test_nobody_runs_anything_without_the_token_or_from_another_site(
     ],
 )
 def test_each_path_has_its_methods(
-    server: "Server", published: "Published", method: str, path: str, status: int
+    server: "Server",
+    published: "Published",
+    described: "Check",
+    method: str,
+    path: str,
+    status: int,
 ) -> None:
     got = server.ask(method, path.replace("MATH", published.math))
     assert got.status == status, got.body
+    assert ("allow" in got.headers) == (status == 405)
+    if method == "GET" and path.startswith("/v1/receipt/"):
+        described(got, "GET", "/v1/receipt/{cid}")
 
 
-def test_a_body_that_is_too_large_is_not_taken(server: "Server") -> None:
-    got = server.post("/v1/call", b" " * (1024 * 1024 + 1))
-    assert got.status == 413
+@pytest.mark.parametrize(
+    ("path", "size", "token", "status"),
+    [
+        ("/v1/call", 16 * 1024, "wrong", 401),
+        ("/v1/call", 16 * 1024 + 1, "wrong", 413),
+        ("/v1/call", 16 * 1024 + 1, "TOKEN", 400),
+        ("/v1/call", 4 * 1024 * 1024, "TOKEN", 400),
+        ("/healthz", 1, "TOKEN", 413),
+        ("/ipfs/x", 1, "TOKEN", 413),
+    ],
+)
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_that_is_too_large_is_not_taken(
+    server: "Server", path: str, size: int, token: str, status: int, *, is_chunked: bool
+) -> None:
+    named = {"Authorization": f"Bearer {token.replace('TOKEN', server.token)}"}
+    body = b" " * size
+    got = server.ask(
+        "POST", path, iter([body]) if is_chunked else body, Content_Type="application/json", **named
+    )
+    assert got.status == status
+
+
+def test_a_body_that_says_that_it_is_too_large_is_not_waited_for(server: "Server") -> None:
+    head = f"POST /v1/call HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.token}\r\n"
     with socket.create_connection(server.address, timeout=10) as client:
-        client.sendall(
-            b"POST /v1/call HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
-        )
+        client.sendall(f"{head}Content-Length: {4 * 1024 * 1024 + 1}\r\n\r\n".encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413")
 
 

@@ -66,6 +66,8 @@ async def test_a_block_is_served_byte_for_byte_and_may_be_kept_for_ever() -> Non
         (asking(f"/ipfs/{Cid.of(b'absent')}?format=raw"), 404),
         (asking("/ipfs/" + "a/" * 5_000), 400),
         (asking("/else"), 404),
+        (asking(f"HTTP://x{RAW_URL}"), 200),
+        (asking("http://x"), 404),
         (asking(RAW_URL, "Content-Length: 3", method="POST") + b"abc", 413),
         (asking("/" + "a" * 100_000), 431),
         (b"no HTTP\r\n\r\n", 400),
@@ -92,12 +94,36 @@ async def test_a_connection_closed_in_the_middle_ends_only_itself() -> None:
         assert (await told(address, asking(RAW_URL))).endswith(DATA)
 
 
-async def test_who_comes_when_all_places_are_taken_is_told() -> None:
+async def test_who_has_been_silent_for_longest_makes_room() -> None:
     async with served() as address, AsyncExitStack() as stack:
-        for _ in range(256):
+        silent = [
             await stack.enter_async_context(await trio.open_tcp_stream(*address))
+            for _ in range(256)
+        ]
         await trio.testing.wait_all_tasks_blocked(0.05)
-        assert (await told(address, asking(RAW_URL))).startswith(b"HTTP/1.1 503")
+        assert (await told(address, asking(RAW_URL))).startswith(b"HTTP/1.1 200")
+        assert await silent[0].receive_some(1) == b""
+        await silent[1].send_all(asking(RAW_URL))
+        assert (await silent[1].receive_some(12)) == b"HTTP/1.1 200"
+
+
+async def test_who_comes_while_all_are_being_answered_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ipvm.web.server._CONNECTIONS_MAX", 2)
+
+    async def handler(_: Request) -> Answer:
+        await trio.Event().wait()
+        return Answer(200)
+
+    async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+        address = await nursery.start(partial(serve, handler))
+        for _ in range(2):
+            stream = await stack.enter_async_context(await trio.open_tcp_stream(*address))
+            await stream.send_all(asking("/"))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (await told(address, asking("/"))).startswith(b"HTTP/1.1 503")
+        nursery.cancel_scope.cancel()
 
 
 async def test_those_who_take_no_answer_hold_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +145,7 @@ async def test_those_who_take_no_answer_hold_only_so_many(monkeypatch: pytest.Mo
         nursery.start_soon(ask)
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert got == []
+        assert (await told(address, asking("/else"))).startswith(b"HTTP/1.1 404")  # a small one
         await slow.aclose()
         while not got:
             await trio.testing.wait_all_tasks_blocked(0.01)
@@ -169,7 +196,7 @@ async def test_a_body_is_taken_in_up_to_a_bound_and_the_next_request_read() -> N
         return Answer(200, (), request.body[::-1])
 
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(partial(serve, handler, body_bytes_max=4))
+        address = await nursery.start(partial(serve, handler, body_bytes_max=lambda _: 4))
         posted = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
         chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         got = await told(

@@ -185,7 +185,6 @@ def _raw(asked: Asked, block: Block) -> Answer:
 def _sent_headers(asked: Asked, tag: str, name: str) -> tuple[tuple[str, str], ...]:
     return (
         ("X-Content-Type-Options", "nosniff"),
-        ("Vary", "Accept"),
         ("Etag", tag),
         FOR_EVER,
         attached(asked.query.get("filename", name)),
@@ -194,7 +193,7 @@ def _sent_headers(asked: Asked, tag: str, name: str) -> tuple[tuple[str, str], .
 
 def _located(answer: Answer, asked: Asked, roots: Sequence[Cid]) -> Answer:
     shown = ",".join(map(str, roots[:_ROOTS_SHOWN_MAX]))
-    place = (("X-Ipfs-Path", asked.shown), ("X-Ipfs-Roots", shown))
+    place = (("Vary", "Accept"), ("X-Ipfs-Path", asked.shown), ("X-Ipfs-Roots", shown))
     return answer._replace(headers=(*answer.headers, *place))
 
 

@@ -27,7 +27,6 @@ def value_answer(asked: Asked, node: ValueNode) -> Answer:
         FOR_EVER,
         ("Content-Type", f"application/vnd.ipld.{form}"),
         ("X-Content-Type-Options", "nosniff"),
-        ("Vary", "Accept"),
         ("Etag", tag),
         attached(f"{node.cid}.{form}", kind="inline" if form in _SHOWN else "attachment"),
     )
