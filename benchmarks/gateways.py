@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,11 +13,10 @@ import trio
 from benchmarks.helia import made, open_helia
 from benchmarks.measure import OURS, Rounds
 from benchmarks.row import Effort, Line, Row, optional
-from benchmarks.servers import server
+from benchmarks.servers import fetched, server
 from ipvm.exchange import BlockService
 from ipvm.exchange.gateway import Gateway
 from ipvm.ipld import Block
-from ipvm.store import Memory
 from ipvm.store.lmdb import Lmdb
 from ipvm.web import gateway, serve
 
@@ -72,20 +70,8 @@ async def _by_helia(effort: Effort) -> Sequence[Line]:
 
 
 async def _fetched(address: str, blocks: Sequence[Block]) -> float:
-    """Fetch blocks into a store in memory, verified, and tell the seconds."""
-    left = iter(blocks)
-
-    async def fetch_some() -> None:
-        for block in left:
-            await service.get(block.cid)
-
     async with Gateway(address) as source:
-        service = BlockService(Memory(), source)
-        began = time.perf_counter()
-        async with trio.open_nursery() as nursery:
-            for _ in range(_TOGETHER):
-                nursery.start_soon(fetch_some)
-        return time.perf_counter() - began
+        return await fetched(source, blocks, _TOGETHER)
 
 
 async def _serve(count: int) -> None:

@@ -13,9 +13,8 @@ import trio
 from benchmarks.helia import made, open_helia
 from benchmarks.measure import OURS, Rounds
 from benchmarks.row import Effort, Line, Row, Unmeasurable, optional
-from benchmarks.servers import server
+from benchmarks.servers import fetched, server
 from ipvm.errors import NotFound
-from ipvm.exchange import BlockService
 from ipvm.exchange.peering import Peering, open_peering
 from ipvm.ipld import Block
 from ipvm.store import Memory
@@ -83,20 +82,8 @@ async def _one(effort: Effort) -> Sequence[Line]:
 
 
 async def _fetched(address: str, blocks: Sequence[Block], together: int) -> float:
-    """Fetch blocks into a store in memory, verified, and tell the seconds."""
-    left = iter(blocks)
-
-    async def fetch_some() -> None:
-        for block in left:
-            await peers_blocks.get(block.cid)
-
     async with _connected(address) as peers:
-        peers_blocks = BlockService(Memory(), peers)
-        began = time.perf_counter()
-        async with trio.open_nursery() as nursery:
-            for _ in range(together):
-                nursery.start_soon(fetch_some)
-        return time.perf_counter() - began
+        return await fetched(peers, blocks, together)
 
 
 @asynccontextmanager

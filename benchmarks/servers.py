@@ -1,15 +1,35 @@
-"""Servers to fetch from, each in a process of its own, so that it has a core of its own."""
+"""Servers to fetch from, each in a process of its own, so that it has a core of its own, and fetching."""
 
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import trio
 
-__all__ = ["server"]
+from ipvm.exchange import BlockService, Source
+from ipvm.ipld import Block
+from ipvm.store import Memory
+
+__all__ = ["fetched", "server"]
 
 _LINE_BYTES: Final = 1000
+
+
+async def fetched(source: Source, blocks: Sequence[Block], together: int) -> float:
+    """Fetch blocks into a store in memory, verified, some at once, and tell the seconds."""
+    left, service = iter(blocks), BlockService(Memory(), source)
+
+    async def fetch_some() -> None:
+        for block in left:
+            await service.get(block.cid)
+
+    began = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for _ in range(together):
+            nursery.start_soon(fetch_some)
+    return time.perf_counter() - began
 
 
 @asynccontextmanager

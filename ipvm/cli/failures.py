@@ -109,9 +109,7 @@ def _next_step(error: IpvmError) -> str:
     if isinstance(error, GuestError) and error.kind == "out-of-fuel":
         return "give it more with --fuel N"
     if isinstance(error, errors.NotFound) and hasattr(error, "cid"):  # a block; the class is costly
-        return (
-            "take it from somewhere with --gateway URL or --from FOLDER, or publish or put it here"
-        )
+        return "take it from somewhere with --gateway URL, --peer ADDRESS or --from FOLDER, or put it here"
     return next((hint for kind, hint in _NEXT_STEPS if isinstance(error, kind)), "")
 
 

@@ -6,8 +6,8 @@ from typing import final
 
 import trio
 
-from ipvm.daemon.settings import Settings
-from ipvm.errors import IpvmError
+from ipvm.daemon.settings import CannotListen, Settings
+from ipvm.errors import IpvmError, Refused
 from ipvm.exchange import Source
 from ipvm.exchange.announcing import Announcing
 from ipvm.exchange.peering import Peering, open_peering
@@ -70,7 +70,7 @@ async def open_peers(settings: Settings, store: Lmdb) -> AsyncIterator[Peers]:
         PeersNotInstalled: The extra is missing.
         InvalidPeerAddress: An address is none.
         IdentityInUse, IdentityUnusable: The key of the store cannot be used.
-        Refused: It cannot listen there.
+        CannotListen: It cannot listen there.
     """
     if settings.listen:
         with hold_identity(settings.folder) as seed:
@@ -82,13 +82,23 @@ async def open_peers(settings: Settings, store: Lmdb) -> AsyncIterator[Peers]:
                 dht=settings.dht,
             )
             async with opened as peering, _announced(peering, store) as announcing:
-                yield Peers(peering, (await peering.opened())[1], announcing)
+                yield Peers(peering, await _addresses(peering), announcing)
     elif settings.peers or settings.dht:
         async with open_peering(settings.peers, dht=settings.dht) as peering:
             yield Peers(peering)
     else:
         await trio.lowlevel.checkpoint()
         yield Peers()
+
+
+async def _addresses(peering: Peering) -> tuple[str, ...]:
+    try:
+        return (await peering.opened())[1]
+    except Refused as problem:
+        if type(problem) is not Refused:
+            raise
+        how = "--listen names another address, and with --no-peers none is needed"
+        raise CannotListen(f"{problem}; {how}") from problem
 
 
 @asynccontextmanager

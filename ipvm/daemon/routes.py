@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, final, get_args
 
 import msgspec
 
@@ -18,24 +18,7 @@ CONTENT: Final = "/ipfs/"
 OTHER: Final = "other"
 """What is counted for paths that there are not: whoever asks must not make names of metrics."""
 
-_OF_CODE: Final[tuple[Kind, ...]] = (
-    "InvalidData",
-    "InvalidArguments",
-    "NotFound",
-    "Unavailable",
-    "LinkError",
-    "Refused",
-    "LimitExceeded",
-    "Denied",
-    "GuestError",
-    "Unauthorized",
-    "Forbidden",
-    "MethodNotAllowed",
-    "BodyTooLarge",
-    "WrongContentType",
-    "Busy",
-    "Bug",
-)
+_OF_CODE: Final[tuple[Kind, ...]] = get_args(Kind)
 _OF_RECEIPTS: Final[tuple[Kind, ...]] = (
     "InvalidData",
     "NotFound",

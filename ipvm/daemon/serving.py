@@ -16,21 +16,16 @@ import trio
 from ipvm.daemon.logs import Log
 from ipvm.daemon.metrics import Metrics
 from ipvm.daemon.peers import Peers, open_peers
-from ipvm.daemon.settings import Settings
+from ipvm.daemon.settings import CannotListen, Settings
 from ipvm.daemon.site import Site
-from ipvm.errors import Refused
 from ipvm.node import open_node
 from ipvm.store.lmdb import Lmdb
 from ipvm.store.serving import Serving, serving
 from ipvm.web import Request, serve as serve_http
 
-__all__ = ["CannotListen", "serve"]
+__all__ = ["serve"]
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class CannotListen(Refused):
-    """The address is taken, or not one of this machine."""
 
 
 async def serve(

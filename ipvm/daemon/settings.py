@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import final
 
 from ipvm.daemon.operations import Bounds
+from ipvm.errors import Refused
 from ipvm.exchange import Source
 from ipvm.limits import Limits
 
-__all__ = ["Settings"]
+__all__ = ["CannotListen", "Settings"]
+
+
+class CannotListen(Refused):
+    """The address is taken, or not one of this machine."""
 
 
 @final

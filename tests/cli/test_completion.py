@@ -39,6 +39,8 @@ def test_an_unknown_shell_is_a_mistake_of_usage(ipvm: "Ipvm") -> None:
         ("ipvm --st", {"--store"}),
         ("ipvm block ", {"get", "put", "rm", "stat"}),
         ("ipvm call --fu", {"--fuel"}),
+        ("ipvm se", {"serve"}),
+        ("ipvm serve --log j", {"json"}),
         ("ipvm graph --format d", {"dot"}),
         ("ipvm call --recipt t f --ti", {"--timeout"}),
     ],

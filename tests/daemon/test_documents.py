@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec import convert
@@ -16,6 +17,9 @@ from ipvm.daemon.openapi import description
 from ipvm.daemon.routes import ROUTES
 from ipvm.daemon.shapes import Failed
 from ipvm.ipld import DAG_JSON, decode
+
+if TYPE_CHECKING:
+    from tests.daemon.conftest import Server
 
 ACCEPT = "IPVM_ACCEPT"
 """Variable that lets a description that has changed be written down."""
@@ -50,6 +54,15 @@ def test_the_requests_that_are_shown_are_requests(page: str) -> None:
 def test_the_failure_that_is_shown_is_one(page: str) -> None:
     (text,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     convert(json.loads(text), Failed)
+
+
+def test_the_record_of_a_start_is_documented(server: "Server", root: Path) -> None:
+    text = (root / "docs" / "cli.md").read_text()
+    (shown,) = re.findall(r'```json\n(\{\n  "\$type": "ipvm/serve/1".*?)```', text, re.DOTALL)
+    example = json.loads(shown)
+    assert {name: type(each) for name, each in example.items()} == {
+        name: type(each) for name, each in server.record.items()
+    }
 
 
 def test_the_metrics_are_documented(page: str, root: Path) -> None:

@@ -26,6 +26,9 @@ def test_a_peer_takes_a_function_and_knows_the_store_by_its_id(
         assert cli("call", *elsewhere, published.math, "add", "1", "2") == "3"
         told = failing("serve", "--store", home / "store", "--port", 0, *LISTEN)
         assert "--no-peers" in told
+        taken = ("--listen", address.partition("/p2p/")[0])
+        told = failing("serve", "--store", tmp_path / "other", "--port", 0, *taken)
+        assert "--listen" in told
 
 
 def test_what_is_announced_is_found_in_the_dht(

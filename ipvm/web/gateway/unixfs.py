@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from typing import Final, final
 from urllib.parse import quote
 
+import trio
+
 from ipvm.errors import NotFound
 from ipvm.files import (
     Entry,
@@ -118,9 +120,11 @@ class Shown:
             return unless_known(asked, tag, Answer(200, headers))
         entries, has_more = await self._entries(node, asked.shown)
         steps = [str(asked.path.root), *asked.path.steps]
-        return Answer(
-            200, (*headers, ("Etag", tag)), folder_page(steps, entries, has_more=has_more)
-        )
+        pieces = []
+        for piece in folder_page(steps, entries, has_more=has_more):
+            pieces.append(piece)
+            await trio.lowlevel.checkpoint()
+        return Answer(200, (*headers, ("Etag", tag)), b"".join(pieces))
 
     async def _entries(self, node: FolderNode | ShardNode, path: str) -> tuple[list[Entry], bool]:
         entries: list[Entry] = []
