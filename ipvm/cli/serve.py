@@ -157,6 +157,7 @@ async def _serve(request: _Request, output: Output) -> int:
             hosts=frozenset(name.lower() for name in request.allow_host),
             listen=_listen(request, output),
             dht=shared.dht and not shared.offline,
+            mdns=shared.mdns and not shared.offline,
             peers=() if shared.offline else tuple(shared.peers),
             sources=[*near, *gateways],
             offline=shared.offline,
@@ -214,7 +215,7 @@ def _listen(request: _Request, output: Output) -> tuple[str, ...]:
         return ()
     if find_spec("libp2p") is None:
         problem = PeersNotInstalled("No module named 'libp2p'")
-        if request.listen or current_settings().dht:
+        if request.listen or current_settings().dht or current_settings().mdns:
             raise problem
         if request.log == "text":
             output.note(f"No peers are served: {problem}.")

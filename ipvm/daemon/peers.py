@@ -57,7 +57,7 @@ class Peers:
         gateways = [each for each in settings.sources if isinstance(each, str)]
         if self._peering is None or settings.offline:
             return [*near, *gateways]
-        named = [self._peering] if settings.peers else []
+        named = [self._peering] if settings.peers or settings.mdns else []
         found = [self._peering.searching] if self._peering.searching else []
         return [*near, *named, *gateways, *found]
 
@@ -80,11 +80,13 @@ async def open_peers(settings: Settings, store: Lmdb) -> AsyncIterator[Peers]:
                 seed=seed,
                 listen=settings.listen,
                 dht=settings.dht,
+                mdns=settings.mdns,
             )
             async with opened as peering, _announced(peering, store) as announcing:
                 yield Peers(peering, await _addresses(peering), announcing)
-    elif settings.peers or settings.dht:
-        async with open_peering(settings.peers, dht=settings.dht) as peering:
+    elif settings.peers or settings.dht or settings.mdns:
+        opened = open_peering(settings.peers, dht=settings.dht, mdns=settings.mdns)
+        async with opened as peering:
             yield Peers(peering)
     else:
         await trio.lowlevel.checkpoint()

@@ -31,6 +31,7 @@ class Settings:
             that does not listen on the loopback interface answers to all names.
         listen: Where to listen for peers; without any, none are served.
         dht: Find peers in the DHT; if it listens, serve it, too, and announce what is to be.
+        mdns: Find peers on the local network; if it listens, be found there.
         peers: Addresses of peers that are dialled, and that blocks may come from.
         sources: Where else blocks come from that functions need; text is the address of a gateway.
         offline: Leave the sources alone.
@@ -49,6 +50,7 @@ class Settings:
     hosts: frozenset[str] = frozenset()
     listen: tuple[str, ...] = ()
     dht: bool = False
+    mdns: bool = False
     peers: tuple[str, ...] = ()
     sources: Sequence[Source | str] = ()
     offline: bool = False
