@@ -24,6 +24,7 @@ __all__ = ["serve"]
 
 _LOG: Final = logging.getLogger(__name__)
 _CONNECTIONS_MAX: Final = 256
+_REFUSALS_MAX: Final = 64
 _ANSWERS_MAX: Final = 64
 """Large answers that are in memory together; each holds a block of up to 4 MiB, or a few of a file."""
 _SMALL_BYTES: Final = 65_536
@@ -81,6 +82,7 @@ class _Server:
         self._body_bytes_max = body_bytes_max
         self._on_answered = on_answered
         self._places = trio.CapacityLimiter(_CONNECTIONS_MAX)
+        self._refusals = trio.CapacityLimiter(_REFUSALS_MAX)
         self._answers = trio.CapacityLimiter(_ANSWERS_MAX)
         self._idle: dict[trio.CancelScope, None] = {}
         self._is_closing = False
@@ -98,12 +100,23 @@ class _Server:
             # Whoever breaks the rules in the middle of an answer is as good as gone.
             with suppress(Gone, h11.LocalProtocolError):
                 if not await self._has_place():
-                    await connection.refuse(_BUSY)
+                    await self._refuse(connection)
                     return
                 try:
                     await self._converse(connection)
                 finally:
                     self._places.release()
+
+    async def _refuse(self, connection: Connection) -> None:
+        """Say that all places are taken; to too many at once, say nothing."""
+        try:
+            self._refusals.acquire_nowait()
+        except trio.WouldBlock:
+            return
+        try:
+            await connection.refuse(_BUSY)
+        finally:
+            self._refusals.release()
 
     async def _has_place(self) -> bool:
         """Take a place, that of who has been silent for longest if there is no other."""

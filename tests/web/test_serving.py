@@ -123,6 +123,12 @@ async def test_who_comes_while_all_are_being_answered_is_told(
             await stream.send_all(asking("/"))
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert (await told(address, asking("/"))).startswith(b"HTTP/1.1 503")
+        monkeypatch.setattr("ipvm.web.connection._DRAIN_SECONDS", 30)
+        for _ in range(64):  # who do not close when they are told, and so hold a connection
+            await stack.enter_async_context(await trio.open_tcp_stream(*address))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        async with await trio.open_tcp_stream(*address) as stream:
+            assert await stream.receive_some(1) == b""
         nursery.cancel_scope.cancel()
 
 
