@@ -215,7 +215,8 @@ def _listen(request: _Request, output: Output) -> tuple[str, ...]:
         return ()
     if find_spec("libp2p") is None:
         problem = PeersNotInstalled("No module named 'libp2p'")
-        if request.listen or current_settings().dht or current_settings().mdns:
+        shared = current_settings()
+        if request.listen or shared.dht or shared.mdns:
             raise problem
         if request.log == "text":
             output.note(f"No peers are served: {problem}.")

@@ -85,8 +85,8 @@ async def open_peers(settings: Settings, store: Lmdb) -> AsyncIterator[Peers]:
             async with opened as peering, _announced(peering, store) as announcing:
                 yield Peers(peering, await _addresses(peering), announcing)
     elif settings.peers or settings.dht or settings.mdns:
-        opened = open_peering(settings.peers, dht=settings.dht, mdns=settings.mdns)
-        async with opened as peering:
+        others = open_peering(settings.peers, dht=settings.dht, mdns=settings.mdns)
+        async with others as peering:
             yield Peers(peering)
     else:
         await trio.lowlevel.checkpoint()
