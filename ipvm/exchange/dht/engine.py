@@ -210,11 +210,21 @@ class Kademlia:
     ) -> tuple[DhtMessage, Scope]:
         try:
             with trio.fail_after(_ANSWER_SECONDS):
-                async with self._network.visit(contact, self.protocol) as (stream, scope):
-                    await stream.send(b"".join(map(write_message, say(scope))))
-                    return await _answer(stream), scope
+                try:
+                    return await self._ask_once(contact, say)
+                except (
+                    PeersUnavailable
+                ):  # perhaps its own visit to us ended, and with it the connection
+                    return await self._ask_once(contact, say)
         except trio.TooSlowError as error:
             raise PeersUnavailable(f"the peer {contact.name} did not answer in time") from error
+
+    async def _ask_once(
+        self, contact: Contact, say: Callable[[Scope], list[DhtMessage]]
+    ) -> tuple[DhtMessage, Scope]:
+        async with self._network.visit(contact, self.protocol) as (stream, scope):
+            await stream.send(b"".join(map(write_message, say(scope))))
+            return await _answer(stream), scope
 
     def _is_for(self, scope: Scope) -> bool:
         return self.protocol == PUBLIC or scope < Scope.WORLD

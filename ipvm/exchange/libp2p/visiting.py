@@ -5,7 +5,6 @@ is closed after the visit, unless it has become one that is to stay.
 """
 
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, final
@@ -29,6 +28,24 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 @final
+class _Visited:
+    """A peer that is being visited.
+
+    Attributes:
+        visits: How many visits there are.
+        dialling: Is held by the one that dials or closes.
+        stays: Whether the connection stays when they are over.
+    """
+
+    __slots__ = ("dialling", "stays", "visits")
+
+    def __init__(self, *, stays: bool) -> None:
+        self.visits = 0
+        self.dialling = trio.Lock()
+        self.stays = stays
+
+
+@final
 class Visiting:
     """Peers that are asked something over connections of their own, if there is no other.
 
@@ -40,8 +57,7 @@ class Visiting:
     def __init__(self, host: IHost, connect: Callable[[Sequence[str]], Awaitable[str]]) -> None:
         self._host = host
         self._connect = connect
-        self._visits: Counter[ID] = Counter()
-        self._kept: set[ID] = set()
+        self._visited: dict[ID, _Visited] = {}
 
     @property
     def peer_id(self) -> bytes:
@@ -55,7 +71,7 @@ class Visiting:
     def neighbours(self) -> list[Asker]:
         """Give the peers that are connected, and not only for a visit."""
         peers = self._host.get_connected_peers()
-        return [self.asker(each) for each in peers if not self._visits[each]]
+        return [self.asker(each) for each in peers if each not in self._visited]
 
     def asker(self, peer: ID) -> Asker:
         """Tell what is known of a connected peer."""
@@ -72,38 +88,43 @@ class Visiting:
     def is_only_visit(self, connection: INetConn) -> bool:
         """Whether a connection is for a visit, and to nobody's interest."""
         peer = connection.muxed_conn.peer_id
-        return bool(self._visits[peer]) and connection.direction != Direction.INBOUND
+        return peer in self._visited and connection.direction != Direction.INBOUND
 
     def keep(self, name: str) -> None:
         """Do not close the connections to a peer after a visit."""
-        peer = ID.from_string(name)
-        if self._visits[peer]:
-            self._kept.add(peer)
+        if visited := self._visited.get(ID.from_string(name)):
+            visited.stays = True
 
     @asynccontextmanager
     async def visit(self, contact: Contact, protocol: str) -> AsyncIterator[Visit]:
         """Open a stream to a peer; what was connected for it is closed afterwards."""
         peer = ID(contact.id)
-        if not self._visits[peer] and self._connections(peer):
-            self._kept.add(peer)
-        self._visits[peer] += 1
+        visited = self._visited.get(peer)
+        if visited is None:
+            visited = self._visited[peer] = _Visited(stays=bool(self._connections(peer)))
+        visited.visits += 1
         try:
-            if not self._connections(peer):
-                await self._dial(peer, contact.addresses)
+            async with visited.dialling:
+                if not self._connections(peer):
+                    await self._dial(peer, contact.addresses)
             stream = await self._open(peer, protocol)
             try:
                 yield Visit(stream, self._scope(peer))
             finally:
                 await stream.close()
         finally:
-            self._visits[peer] -= 1
-            if not self._visits[peer]:
-                del self._visits[peer]
-                await self._leave(peer)
+            visited.visits -= 1
+            if not visited.visits:
+                await self._leave(peer, visited)
 
     async def _dial(self, peer: ID, addresses: Sequence[str]) -> None:
         if not addresses:
             raise PeersUnavailable(f"nobody says where the peer {peer} is")
+        network = self._host.get_network()
+        for closed in network.get_connections(
+            peer
+        ):  # one whose end was cut short would stay for ever
+            network.remove_conn(closed)
         self._forget(peer)  # where it has said itself to be is not checked
         await self._connect(addresses)
 
@@ -113,19 +134,24 @@ class Visiting:
         except Exception as error:
             raise PeersUnavailable(f"the peer {peer} does not speak {protocol}") from error
 
-    async def _leave(self, peer: ID) -> None:
-        if peer in self._kept:
-            self._kept.discard(peer)
-            return
+    async def _leave(self, peer: ID, visited: _Visited) -> None:
+        """Close what was connected for visits. Who comes meanwhile waits, and dials anew."""
         with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS):
-            for connection in self._connections(peer):
-                if connection.direction != Direction.INBOUND:
-                    try:
-                        await connection.close()
-                    except Exception as error:  # noqa: BLE001 - it is gone, then
-                        _LOG.debug("closing a connection: %s", error)
-        if not self._connections(peer):
-            self._forget(peer)
+            async with visited.dialling:
+                if not (visited.visits or visited.stays):
+                    await self._close(peer)
+        if not visited.visits and self._visited.get(peer) is visited:
+            del self._visited[peer]
+            if not self._connections(peer):
+                self._forget(peer)
+
+    async def _close(self, peer: ID) -> None:
+        for connection in self._connections(peer):
+            if connection.direction != Direction.INBOUND:
+                try:
+                    await connection.close()
+                except Exception as error:  # noqa: BLE001 - it is gone, then
+                    _LOG.debug("closing a connection: %s", error)
 
     def _forget(self, peer: ID) -> None:
         store = self._host.get_peerstore()
@@ -133,7 +159,8 @@ class Visiting:
             store.clear_peerdata(peer)
 
     def _connections(self, peer: ID) -> list[INetConn]:
-        return [*self._host.get_network().get_connections(peer)]
+        connections = self._host.get_network().get_connections(peer)
+        return [each for each in connections if not each.is_closed]
 
     def _scope(self, peer: ID) -> Scope:
         """Tell from where we reach a peer: from the world, if that cannot be told."""

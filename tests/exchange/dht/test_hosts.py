@@ -228,3 +228,34 @@ async def test_the_shell_finds_peers_and_takes_blocks_from_them(tmp_path: Path) 
         assert (await run("peer", "find", str(ABSENT.cid))).stdout == ""
     alone = shell("peer", "find", wanted, folder=tmp_path / "store")
     assert (alone.returncode, "--peer ADDRESS" in alone.stderr) == (2, True)
+
+
+async def test_visits_share_a_connection_and_leave_none() -> None:
+    async with hub() as (server, _), visiting(server) as (host, contact):
+        network = host._host.get_network()
+        question = write_message(DhtMessage(Kind.FIND_NODE, b"key"))
+        seen: set[int] = set()
+
+        async def visit(protocol: str) -> None:
+            async with host.visiting.visit(contact, protocol) as (stream, scope):
+                assert scope == Scope.MACHINE
+                await stream.send(question)
+                assert await stream.receive()
+                seen.add(len(network.get_connections()))
+
+        for _ in range(2):
+            async with trio.open_nursery() as nursery:
+                for number in range(10):
+                    nursery.start_soon(visit, PROTOCOLS[number % 2])
+            assert (seen, network.get_connections()) == ({1}, [])
+        name = await host.connect(*contact.addresses)
+        await visit(PROTOCOLS[0])
+        assert len(network.get_connections()) == 1  # nobody leaves whom he is connected to
+        await host.drop(name)
+
+
+async def test_who_is_met_during_a_visit_stays() -> None:
+    async with hub() as (server, _), visiting(server) as (host, contact):
+        async with host.visiting.visit(contact, PROTOCOLS[0]):
+            await host.connect(*contact.addresses)
+        assert len(host._host.get_network().get_connections()) == 1
