@@ -217,7 +217,6 @@ async def test_the_shell_finds_peers_and_takes_blocks_from_them(tmp_path: Path) 
             )
 
         wanted = str(BLOCKS[0].cid)
-        assert (await run("block", "get", wanted)).returncode == 3
         got = await run("block", "get", wanted, "--dht", "--trace")
         assert (got.returncode, got.stdout.encode()) == (0, BLOCKS[0].data)
         assert f"{wanted}: 1,000 bytes from dht" in got.stderr
@@ -225,7 +224,6 @@ async def test_the_shell_finds_peers_and_takes_blocks_from_them(tmp_path: Path) 
         found = json.loads((await run("peer", "find", wanted, "--json")).stdout)
         peer = served_at.rpartition("/")[2]
         assert found["peers"] == [{"id": peer, "addresses": [served_at]}]
-        assert (await run("peer", "find", str(ABSENT.cid))).stdout == ""
     alone = shell("peer", "find", wanted, folder=tmp_path / "store")
     assert (alone.returncode, "--peer ADDRESS" in alone.stderr) == (2, True)
 
