@@ -18,8 +18,9 @@ import trio
 from ipvm.cli.options import Command, current_settings
 from ipvm.cli.output import Output
 from ipvm.cli.session import limits_of, opened_sources, run_to_end
-from ipvm.cli.terminal import escaped, say, unicode_path
+from ipvm.cli.terminal import unicode_path
 from ipvm.daemon.admission import TOKEN_VARIABLE, is_loopback, read_token
+from ipvm.daemon.lines import Lines
 from ipvm.daemon.logs import Log, LogForm
 from ipvm.daemon.operations import Bounds
 from ipvm.daemon.serving import serve as serve_until
@@ -37,6 +38,7 @@ __all__ = ["serve"]
 _LOG: Final = logging.getLogger(__name__)
 _PORT: Final = 8480
 _LISTEN: Final = "/ip4/127.0.0.1/tcp/4480"
+_STANDARD_ERROR: Final = 2
 _EXIT_INTERRUPTED: Final = 130
 _AMOUNT: Final = click.IntRange(min=1)
 _SECONDS: Final = click.FloatRange(min=0, min_open=True, max=1e6)
@@ -227,13 +229,16 @@ def _listen(request: _Request, output: Output) -> tuple[str, ...]:
 @contextmanager
 def _logging(form: LogForm) -> Iterator[Log]:
     """Give what takes a line for each request, and let other parts log there, too."""
-    log = Log(form, lambda line: say(escaped(line)), _now, quiet=current_settings().quiet)
-    root = logging.getLogger()
-    root.addHandler(log)
-    try:
-        yield log
-    finally:
-        root.removeHandler(log)
+    lines = Lines(_STANDARD_ERROR)
+    log = Log(form, lines.put, _now, quiet=current_settings().quiet)
+    lines.dropped_line = log.dropped
+    with lines:
+        root = logging.getLogger()
+        root.addHandler(log)
+        try:
+            yield log
+        finally:
+            root.removeHandler(log)
 
 
 def _now() -> str:

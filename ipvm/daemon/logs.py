@@ -18,6 +18,7 @@ __all__ = ["Log", "LogForm"]
 
 LogForm: TypeAlias = Literal["text", "json"]
 _PATH_LETTERS_MAX: Final = 500
+_MESSAGE_LETTERS_MAX: Final = 4096
 
 
 @final
@@ -26,7 +27,7 @@ class Log(logging.Handler):
 
     Args:
         form: For whom.
-        write: Takes a line; on any thread.
+        write: Takes a line, on any thread, and does not wait.
         now: Gives the date and time.
     """
 
@@ -71,7 +72,8 @@ class Log(logging.Handler):
         """Write a line that a function says."""
         if self._quiet:
             return
-        self._line(f"[{cid}] {message}", event="guest", cid=str(cid), message=message)
+        shown = message[:_MESSAGE_LETTERS_MAX]
+        self._line(f"[{cid}] {shown}", event="guest", cid=str(cid), message=shown)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line that another part logs."""
@@ -85,8 +87,15 @@ class Log(logging.Handler):
             **({"traceback": trace} if trace else {}),
         )
 
+    def dropped(self, count: int) -> str:
+        """Give the line that says how many were dropped, because nobody took them."""
+        message = f"{count} lines of the log were dropped: nobody took them"
+        return self._said(f"warning: {message}", event="log", level="warning", message=message)
+
     def _line(self, text: str, **fields: object) -> None:
+        self._write(self._said(text, **fields))
+
+    def _said(self, text: str, **fields: object) -> str:
         if self.form == "json":
-            self._write(json.dumps({"time": self._now(), **fields}))
-        else:
-            self._write(f"{self._now()} {printable(text)}")
+            return json.dumps({"time": self._now(), **fields})
+        return f"{self._now()} {printable(text)}"

@@ -247,7 +247,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
     """Start a server, and end it whatever happens."""
 
     @contextmanager
-    def start(store: Path, *words: object) -> Iterator[Server]:
+    def start(store: Path, *words: object, is_piped: bool = False) -> Iterator[Server]:
         told = tmp_path_factory.mktemp("told") / "errors"
         command = ["serve", "--json", "--store", store, "--port", 0, *words]
         if "--listen" not in words:
@@ -256,7 +256,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ipvm", *map(str, command)],
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=subprocess.PIPE if is_piped else errors,
                 env={name: value for name, value in os.environ.items() if name != "IPVM_TOKEN"},
             )
         with process:

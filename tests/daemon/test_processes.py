@@ -111,6 +111,27 @@ def test_a_killed_server_leaves_a_sound_store_and_no_record(
         assert server.post("/v1/call", asked).json["value"] == 3
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_log_that_nobody_reads_keeps_nobody_waiting(
+    start: "Start", ended: "Ended", home: Path, published: "Published", *, is_read: bool
+) -> None:
+    with start(home / "store", is_piped=True) as server:
+        assert server.process.stderr is not None
+        asked = f"GET /{published.math * 8} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        with socket.create_connection(server.address, timeout=PATIENCE_SECONDS) as client:
+            for _ in range(1500):
+                client.sendall(asked)
+                assert client.recv(65536).startswith(b"HTTP/1.1 404")
+        if is_read:
+            server.process.send_signal(signal.SIGTERM)
+            lines = server.process.stderr.read().decode().splitlines()
+            told = [json.loads(line) for line in lines]
+            (dropped,) = [each["message"] for each in told if each["event"] == "log"]
+            answered = sum(each["event"] == "request" for each in told)
+            assert dropped.startswith(f"{1500 - answered} lines")
+        assert ended(server) == 0
+
+
 def test_what_another_process_publishes_is_served_at_once(
     server: "Server", cli: "Ipvm", tmp_path: Path
 ) -> None:
