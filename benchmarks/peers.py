@@ -1,5 +1,6 @@
 """The rows about peers: blocks over Bitswap, beside those that Helia gets from Helia."""
 
+import gc
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +17,6 @@ from benchmarks.row import Effort, Line, Row, Unmeasurable, optional
 from benchmarks.servers import fetched, server
 from ipvm.errors import NotFound
 from ipvm.exchange.peering import Peering, open_peering
-from ipvm.ipld import Block
 from ipvm.store import Memory
 
 __all__ = ["ROWS"]
@@ -41,12 +41,11 @@ async def _beside_helia(
     effort: Effort, count: int, size: int, *, together: int, bar: float
 ) -> Sequence[Line]:
     rounds = min(effort.rounds, _ROUNDS_MAX)
-    blocks = [made(number, size) for number in range(count)]
     seconds: dict[str, list[float]] = {OURS: []}
     async with _server(count, size) as address:
         for _ in range(rounds):
             effort.tell(OURS)
-            seconds[OURS].append(await _fetched(address, blocks, together))
+            seconds[OURS].append(await _fetched(address, count, size, together))
     rivals: list[float] = []
     with optional(effort):
         async with open_helia() as server:
@@ -81,9 +80,18 @@ async def _one(effort: Effort) -> Sequence[Line]:
     ]
 
 
-async def _fetched(address: str, blocks: Sequence[Block], together: int) -> float:
+async def _fetched(address: str, count: int, size: int, together: int) -> float:
+    """Fetch blocks in a process of its own, as the rival does, and tell the seconds."""
+    words = [address, *map(str, (count, size, together))]
+    command = [sys.executable, "-m", "benchmarks.peers", "fetch", *words]
+    return float((await trio.run_process(command, capture_stdout=True)).stdout)
+
+
+async def _fetch(address: str, count: int, size: int, together: int) -> None:
+    blocks = [made(number, size) for number in range(count)]
     async with _connected(address) as peers:
-        return await fetched(peers, blocks, together)
+        gc.freeze()  # as the shell does, when it has fetched its first block
+        print(await fetched(peers, blocks, together))
 
 
 @asynccontextmanager
@@ -99,7 +107,7 @@ async def _server(count: int, size: int) -> AsyncIterator[str]:
     """Serve blocks from another process, and give its address."""
     if find_spec("libp2p") is None:
         raise Unmeasurable("libp2p is not installed; pip install 'ipvm[p2p]' has it")
-    async with server("benchmarks.peers", count, size) as address:
+    async with server("benchmarks.peers", "serve", count, size) as address:
         yield address
 
 
@@ -119,4 +127,7 @@ ROWS: Final = (
 )
 
 if __name__ == "__main__":
-    trio.run(_serve, int(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[1] == "serve":
+        trio.run(_serve, *map(int, sys.argv[2:]))
+    else:
+        trio.run(_fetch, sys.argv[2], *map(int, sys.argv[3:]))

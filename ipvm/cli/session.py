@@ -86,10 +86,11 @@ def run(action: Callable[[Session], Awaitable[int | None]], *, doing: str) -> No
     """
     settings = current_settings()
     output = Output(settings)
+    is_alone = not gc.isenabled()  # see `entry.main`
 
     async def work() -> int | None:
         async with _activity(doing, output) as going_on:
-            fetching = Fetching(output.answer if settings.trace else None)
+            fetching = Fetching(output.answer if settings.trace else None, is_alone=is_alone)
             going_on.fetched = fetching.shown
             async with _node(settings, output, fetching) as node:
                 going_on.detail = partial(_compiling, node)
