@@ -127,7 +127,8 @@ ROWS: Final = (
 )
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        trio.run(_serve, *map(int, sys.argv[2:]))
+    task, *words = sys.argv[1:]
+    if task == "serve":
+        trio.run(_serve, int(words[0]), int(words[1]))
     else:
-        trio.run(_fetch, sys.argv[2], *map(int, sys.argv[3:]))
+        trio.run(_fetch, words[0], int(words[1]), int(words[2]), int(words[3]))
